@@ -1,0 +1,44 @@
+"""npbert: BERT on a CPU in NumPy and Numba.
+
+The listing of this package is the path of a sentence: `text` turns it into ids, `weights` and
+`presets` bring the model, `ops` says what BERT is, `simd` how the machine does it, `engine` how a
+batch runs, `backbone` joins them, and `tasks` and `cli` are what people use. Start reading at
+`npbert.reference`: the whole forward pass on one screen.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from npbert import models as models
+    from npbert.backbone import Backbone as Backbone
+    from npbert.backbone import BertBackbone as BertBackbone
+    from npbert.tasks.embedder import Embedder as Embedder
+
+__version__ = "0.1.0"
+
+NUMERICS = 1
+"""The version of the numerics contract. Equal numbers mean equal bits, on every machine."""
+
+# Loaded when first asked for, so that `import npbert` is cheap.
+_HOME = {
+    "Backbone": "npbert.backbone",
+    "BertBackbone": "npbert.backbone",
+    "Embedder": "npbert.tasks.embedder",
+}
+
+__all__ = ["NUMERICS", "Backbone", "BertBackbone", "Embedder", "__version__", "models"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "models":
+        return importlib.import_module("npbert.models")
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'npbert' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

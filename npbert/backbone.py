@@ -1,0 +1,422 @@
+"""`BertBackbone`: Keras Hub's class over npbert's kernels.
+
+Source: keras_hub/src/models/bert/bert_backbone.py and keras_hub/src/models/backbone.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig, unknown_name
+from npbert.engine import forward, plan, run, threads
+from npbert.engine.inputs import Inputs, check_inputs, check_sequences
+from npbert.engine.packed import PackedWeights, random_weights
+from npbert.engine.trace import trace
+from npbert.errors import ConfigError, UnsupportedModelError
+from npbert.ops.token_embedding import TokenEmbedding
+from npbert.simd import buffers
+from npbert.weights.names import weight_shapes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from npbert.presets import Preset
+
+F32 = NDArray[np.float32]
+_KERAS_FIELDS = (
+    *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
+    *("dropout", "max_sequence_length", "num_segments"),
+)
+
+
+class _Presets:
+    """``BertBackbone.presets``: the built-in presets, read when asked for."""
+
+    def __get__(self, instance: object, owner: type) -> dict[str, dict[str, Any]]:
+        from npbert.presets import presets_table
+
+        return presets_table()
+
+
+class Backbone:
+    """The base of all backbones; ``from_preset`` finds the class that a preset needs.
+
+    There is one today, `BertBackbone`.
+    """
+
+    presets = _Presets()
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str | os.PathLike[str],
+        load_weights: bool = True,
+        *,
+        num_threads: int | None = None,
+        dtype: object = None,
+        name: str | None = None,
+        **overrides: Any,
+    ) -> BertBackbone:
+        """Load a model.
+
+        Args:
+            preset: a directory that Keras Hub's ``save_to_preset`` or Hugging Face's
+                ``save_pretrained`` wrote, the name of an installed model package
+                (``"all-MiniLM-L6-v2"``), or, with ``load_weights=False``, a built-in preset's name.
+            load_weights: False gives the architecture with fresh random weights.
+            num_threads, dtype, name: as in `BertBackbone`.
+            **overrides: config fields to replace, for instance ``activation="gelu_approximate"``.
+
+        Raises:
+            ModelFileError, ConfigError, WeightError, UnsupportedModelError, UnsafeModelError: the
+                message says what is wrong, where, and what to do. Nothing is half-loaded.
+        """
+        from npbert.presets import load_preset
+
+        loaded = load_preset(preset, load_weights=load_weights, overrides=overrides)
+        return BertBackbone._from_loaded(loaded, num_threads=num_threads, dtype=dtype, name=name)
+
+
+class BertBackbone(Backbone):
+    """BERT's encoder: token ids in, one vector a token and one a text out.
+
+    Args:
+        vocabulary_size: V.
+        num_layers: L.
+        num_heads: N, a divisor of ``hidden_dim``.
+        hidden_dim: D.
+        intermediate_dim: F.
+        dropout: the training rate; above 0 or not decides how a fully masked row is treated.
+        max_sequence_length: P.
+        num_segments: S.
+        dtype: None or ``"float32"``.
+        activation: ``"gelu_approximate"`` (Keras Hub's tanh) or ``"gelu"`` (erf).
+        layer_norm_epsilon: added to every variance.
+        seed: of the random initial weights; None draws new ones each time.
+        num_threads: None means every CPU this process may use (see `npbert info`).
+        name: what ``get_config`` and ``summary`` call it.
+
+    Raises:
+        ConfigError: an argument is out of range, or contradicts another.
+
+    Example:
+        >>> model = BertBackbone(30552, 4, 12, 768, 3072)
+        >>> outputs = model({"token_ids": ids, "segment_ids": zeros, "padding_mask": ones})
+        >>> outputs["sequence_output"].shape, outputs["pooled_output"].shape
+        ((1, 12, 768), (1, 768))
+    """
+
+    cls_token_index = 0
+    trainable = True
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int,
+        num_heads: int,
+        hidden_dim: int,
+        intermediate_dim: int,
+        dropout: float = 0.1,
+        max_sequence_length: int = 512,
+        num_segments: int = 2,
+        dtype: object = None,
+        *,
+        activation: str = "gelu_approximate",
+        layer_norm_epsilon: float = KERAS_LAYER_NORM_EPSILON,
+        seed: int | None = None,
+        num_threads: int | None = None,
+        name: str | None = None,
+        **unknown: Any,
+    ) -> None:
+        _refuse_unknown(unknown)
+        config = BertConfig(
+            vocabulary_size=vocabulary_size,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            hidden_dim=hidden_dim,
+            intermediate_dim=intermediate_dim,
+            dropout=dropout,
+            max_sequence_length=max_sequence_length,
+            num_segments=num_segments,
+            activation=activation,
+            layer_norm_epsilon=layer_norm_epsilon,
+        )
+        weights = random_weights(weight_shapes(config), seed)
+        self._set_up(config, weights, num_threads=num_threads, dtype=dtype, name=name)
+
+    def _set_up(
+        self,
+        config: BertConfig,
+        weights: dict[str, F32],
+        *,
+        num_threads: int | None = None,
+        dtype: object = None,
+        name: str | None = None,
+        path: Path | None = None,
+    ) -> None:
+        _check_dtype(dtype)
+        self.config = config
+        self.name = name or "bert_backbone"
+        self.path = path
+        self.num_threads, self.num_threads_reason = threads.thread_count(num_threads)
+        self._weights = PackedWeights(config, weights)
+        self._workspaces = run.Workspaces()
+
+    @classmethod
+    def _from_loaded(cls, loaded: Preset, **settings: Any) -> BertBackbone:
+        weights = loaded.weights
+        if weights is None:
+            weights = random_weights(weight_shapes(loaded.config), None)
+        model = BertBackbone.__new__(BertBackbone)
+        model._set_up(loaded.config, weights, path=loaded.path, **settings)
+        return model
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def __call__(
+        self, inputs: Mapping[str, ArrayLike], skip_padding: bool = False
+    ) -> dict[str, F32]:
+        """Run the encoder.
+
+        Args:
+            inputs: ``token_ids``, ``segment_ids`` and ``padding_mask``, integer arrays (B, T) of
+                NumPy or of anything that NumPy can read (PyTorch, TensorFlow, JAX, lists). A
+                ``padding_mask`` of 0 keeps a token from being looked at; anything else lets it.
+            skip_padding: compute kept tokens only. They get the same bits; ``sequence_output`` is 0
+                at the others.
+
+        Returns:
+            ``sequence_output`` (B, T, D) and ``pooled_output`` (B, D), float32; the second is
+            absent when the model was loaded from files without a pooler.
+
+        Raises:
+            InputError, InputTypeError: what is wrong with ``inputs``, and how to mend it.
+        """
+        checked = check_inputs(inputs, self.config)
+        B, T = checked.token_ids.shape
+        outputs = self._empty_outputs(B, T)
+        if B:
+            self._fill(outputs, checked, skip_padding=skip_padding)
+        return outputs
+
+    def _fill(self, outputs: dict[str, F32], inputs: Inputs, *, skip_padding: bool) -> None:
+        self.prepare()
+        D = self.config.hidden_dim
+        ragged = self._plan(inputs, skip_padding=skip_padding)
+        rows = run.run(self._weights, ragged, self._workspaces, self.num_threads)
+        sequence = outputs["sequence_output"]
+        sequence[ragged.sequences, ragged.positions] = rows[:, :D]
+        if self._weights.pooler is not None:
+            # Column 0 of every sequence is a row, and the first of its rows.
+            first = buffers.empty(ragged.batch, rows.shape[1])
+            first[:] = rows[ragged.row_starts[:-1]]
+            outputs["pooled_output"][:] = forward.pool(self._weights, first)[:, :D]
+        if skip_padding:
+            dropped = ~inputs.kept[:, 0] & inputs.kept.any(axis=1)
+            sequence[dropped, 0] = 0
+
+    def _plan(self, inputs: Inputs, *, skip_padding: bool) -> plan.Plan:
+        fused = self.config.dropout == 0
+        return plan.plan_batch(*inputs, skip_padding=skip_padding, fused=fused)
+
+    def _empty_outputs(self, B: int, T: int) -> dict[str, F32]:
+        D = self.config.hidden_dim
+        outputs = {"sequence_output": np.zeros((B, T, D), np.float32)}
+        if self._weights.pooler is not None:
+            outputs["pooled_output"] = np.zeros((B, D), np.float32)
+        return outputs
+
+    def predict(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        batch_size: int = 32,
+        *,
+        show_progress_bar: bool | None = None,
+        skip_padding: bool = False,
+    ) -> dict[str, F32]:
+        """Run the encoder over many sequences, ``batch_size`` at a time.
+
+        Args:
+            inputs, skip_padding: as in a call. Everything is checked before anything is computed.
+            batch_size: sequences in one step; the results do not depend on it.
+            show_progress_bar: None shows one on a terminal, when there is more than one step.
+
+        Returns:
+            What one call with all of ``inputs`` returns, to the bit.
+        """
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+            raise ConfigError(
+                "batch_size must be a positive int.", received=f"{batch_size!r}", fix="try 32"
+            )
+        checked = check_inputs(inputs, self.config)
+        B, T = checked.token_ids.shape
+        outputs = self._empty_outputs(B, T)
+        for start in _with_progress(range(0, B, batch_size), show_progress_bar):
+            part = slice(start, start + batch_size)
+            views = {name: value[part] for name, value in outputs.items()}
+            self._fill(views, Inputs(*(x[part] for x in checked)), skip_padding=skip_padding)
+        return outputs
+
+    def encode_ragged(
+        self, sequences: Sequence[NDArray[np.integer[Any]]]
+    ) -> tuple[F32, NDArray[np.int64]]:
+        """Run sequences of token ids that were never padded; all segments are 0.
+
+        Returns:
+            (R, padded D) rows, sequence after sequence, and (B + 1,) where each begins. D is padded
+            to whole vectors, for `npbert.ops.pooling`'s kernels.
+        """
+        checked = check_sequences(sequences, self.config)
+        ragged = plan.plan_sequences(checked)
+        if not checked:
+            return buffers.empty(0, buffers.padded(self.config.hidden_dim)), ragged.row_starts
+        self.prepare()
+        rows = run.run(self._weights, ragged, self._workspaces, self.num_threads)
+        return rows, ragged.row_starts
+
+    def run_with_cache(
+        self, inputs: Mapping[str, ArrayLike]
+    ) -> tuple[dict[str, F32], dict[str, F32]]:
+        """Run the encoder and keep every stage: (outputs, {stage name: value}).
+
+        The names are those of `npbert.reference`; the bits are those of a plain call.
+        """
+        checked = check_inputs(inputs, self.config)
+        outputs = self(inputs)
+        ragged = self._plan(checked, skip_padding=False)
+        stages = trace(self._weights, ragged, checked.token_ids.shape[1])
+        return outputs, {**stages, **outputs}
+
+    def prepare(self) -> None:
+        """Compile or load the kernels now rather than in the first call."""
+        forward.prepare(forward.kernels(self.config.activation))
+
+    # -- weights and config ----------------------------------------------------------------------
+
+    @property
+    def token_embedding(self) -> TokenEmbedding:
+        """The token table as a layer: ids to vectors, or with ``reverse=True`` vectors to logits."""
+        return TokenEmbedding(self._weights.tables["token"], self.config.hidden_dim)
+
+    def weights(self) -> Iterator[tuple[str, F32]]:
+        """(Keras Hub's variable path, a copy of the tensor), in Keras's order."""
+        return self._weights.unpack()
+
+    def count_params(self) -> int:
+        """How many numbers the weights are."""
+        shapes = weight_shapes(self.config, pooler=self._weights.pooler is not None)
+        return sum(int(np.prod(shape)) for shape in shapes.values())
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras Hub's keys in its order; ours only where they differ from what Keras fixes."""
+        config = self.config.to_dict()
+        policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
+        ours: dict[str, Any] = {}
+        if config["activation"] != "gelu_approximate":
+            ours["activation"] = config["activation"]
+        if config["layer_norm_epsilon"] != KERAS_LAYER_NORM_EPSILON:
+            ours["layer_norm_epsilon"] = config["layer_norm_epsilon"]
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": {**policy, "registered_name": None},
+            **{field: config[field] for field in _KERAS_FIELDS},
+            **ours,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A model with fresh weights from what ``get_config`` returned."""
+        fields = dict(config)
+        fields.pop("trainable", None)  # nothing is trained here
+        return cls(**fields)
+
+    def summary(self) -> None:
+        """Print the layers, their shapes and their parameters as a table."""
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(title=f'Model "{self.name}"')
+        for heading in ("Layer", "Weights", "Parameters"):
+            table.add_column(heading, justify="right" if heading == "Parameters" else "left")
+        for layer, shapes in self._layers().items():
+            described = ", ".join(f"{n} {s}" for n, s in shapes.items() if s)
+            count = sum(int(np.prod(shape)) for shape in shapes.values())
+            table.add_row(layer, described, f"{count:,}")
+        console = Console()
+        console.print(table)
+        size = self.count_params()
+        console.print(f"Parameters: {size:,} ({size * 4 / 2**20:.1f} MiB), float32")
+        console.print(f"Activation: {self.config.activation}; threads: {self.num_threads}")
+
+    def _layers(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Weight shapes by top-level layer."""
+        layers: dict[str, dict[str, tuple[int, ...]]] = {}
+        shapes = weight_shapes(self.config, pooler=self._weights.pooler is not None)
+        for path, shape in shapes.items():
+            layer, name = path.split("/", 1)
+            layers.setdefault(layer, {})[name] = shape
+        return layers
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{k}={v!r}" for k, v in self.config.to_dict().items())
+        return f"BertBackbone({fields})"
+
+    if TYPE_CHECKING:
+        vocabulary_size: int
+        num_layers: int
+        num_heads: int
+        hidden_dim: int
+        intermediate_dim: int
+        dropout: float
+        max_sequence_length: int
+        num_segments: int
+        activation: str
+        layer_norm_epsilon: float
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in BertConfig.__dataclass_fields__:
+                return getattr(self.config, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def _with_progress(steps: range, show: bool | None) -> Iterator[int]:
+    """The steps, under a progress bar on stderr if it is wanted and there is more than one."""
+    if len(steps) < 2 or show is False:
+        yield from steps
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    hidden = show is None and not console.is_terminal
+    yield from track(steps, "npbert", console=console, disable=hidden)
+
+
+def _refuse_unknown(unknown: Mapping[str, object]) -> None:
+    valid = [*_KERAS_FIELDS, "dtype", "activation", "layer_norm_epsilon", "seed", "num_threads"]
+    for name in unknown:
+        raise unknown_name("argument", name, [*valid, "name"], where="BertBackbone(...)")
+
+
+def _check_dtype(dtype: object) -> None:
+    """None, "float32", a serialised policy of that name, or anything whose ``.name`` it is."""
+    if isinstance(dtype, Mapping):
+        settings = dtype.get("config")
+        found = settings.get("name") if isinstance(settings, Mapping) else None
+    else:
+        found = dtype if isinstance(dtype, str | None) else getattr(dtype, "name", repr(dtype))
+    if found not in (None, "float32"):
+        raise ConfigError(
+            "this dtype is not supported.",
+            where="dtype",
+            received=repr(found),
+            expected="None or 'float32'",
+            fix="float64 is what npbert.reference computes in; 16-bit policies are to come",
+        )

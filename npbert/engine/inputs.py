@@ -1,0 +1,178 @@
+"""What a caller passes, checked and made into the arrays that kernels may touch.
+
+An id outside its table would make a kernel read memory that is not its own: nothing gets past here
+unchecked. Every array is copied, so that a caller may change his own while the model runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npbert.config import BertConfig
+from npbert.errors import InputError, InputTypeError
+
+NAMES = ("token_ids", "segment_ids", "padding_mask")
+
+
+class Inputs(NamedTuple):
+    """A checked batch."""
+
+    token_ids: NDArray[np.int32]  # (B, T)
+    segment_ids: NDArray[np.int32]  # (B, T)
+    kept: NDArray[np.bool_]  # (B, T): the padding mask; whatever is not 0 keeps
+
+
+def check_inputs(inputs: object, config: BertConfig) -> Inputs:
+    """Check the dictionary that `BertBackbone` is called with.
+
+    Raises:
+        InputTypeError: not a dictionary of three integer arrays.
+        InputError: keys, shapes or values that this model cannot take.
+    """
+    named = _check_names(inputs)
+    arrays = {name: _as_array(name, named[name]) for name in NAMES}
+    shape = arrays["token_ids"].shape
+    for name, array in arrays.items():
+        if array.ndim != 2:
+            raise InputError(
+                f"{name} must have two axes.",
+                received=f"shape {array.shape}",
+                expected="(batch, tokens)",
+                fix="for a single sequence, wrap it in a list: [ids]" if array.ndim == 1 else None,
+            )
+        if array.shape != shape:
+            raise InputError(
+                "the three inputs must have one shape.",
+                received=", ".join(f"{n} {a.shape}" for n, a in arrays.items()),
+                fix="pad the shorter ones; npbert does not broadcast",
+            )
+    check_length(shape[1], config, "token_ids")
+    token_ids = _as_integers("token_ids", arrays["token_ids"])
+    segment_ids = _as_integers("segment_ids", arrays["segment_ids"])
+    _check_range("token_ids", token_ids, config.vocabulary_size, "vocabulary_size")
+    _check_range("segment_ids", segment_ids, config.num_segments, "num_segments")
+    kept = _as_mask(arrays["padding_mask"])
+    return Inputs(token_ids.astype(np.int32), segment_ids.astype(np.int32), kept)
+
+
+def check_sequences(
+    sequences: Sequence[object], config: BertConfig
+) -> list[NDArray[np.int32]]:
+    """Check token ids that were never padded: one array of ids for each sequence."""
+    checked: list[NDArray[np.int32]] = []
+    for i, each in enumerate(sequences):
+        name = f"token_ids[{i}]"
+        array = _as_array(name, each)
+        if array.ndim != 1:
+            raise InputError(
+                f"{name} must have one axis.", received=f"shape {array.shape}", expected="(tokens,)"
+            )
+        check_length(len(array), config, name)
+        ids = _as_integers(name, array)
+        _check_range(name, ids, config.vocabulary_size, "vocabulary_size")
+        checked.append(ids.astype(np.int32))
+    return checked
+
+
+def check_length(tokens: int, config: BertConfig, name: str) -> None:
+    """Between one token and as many as there are positions."""
+    if tokens == 0:
+        raise InputError(
+            f"{name} has sequences of no tokens.",
+            received="T = 0",
+            expected=f"1 to {config.max_sequence_length} tokens",
+            fix="a text that is empty still has [CLS] and [SEP]",
+        )
+    if tokens > config.max_sequence_length:
+        raise InputError(
+            f"{name} is longer than the model's position table.",
+            received=f"{tokens} tokens",
+            expected=f"at most {config.max_sequence_length} (max_sequence_length)",
+            fix="truncate the text, or split it and pool the parts",
+        )
+
+
+def _check_names(inputs: object) -> Mapping[str, Any]:
+    if not isinstance(inputs, Mapping):
+        raise InputTypeError(
+            "the model takes a dictionary.",
+            received=type(inputs).__name__,
+            expected="{" + ", ".join(f'"{name}": ...' for name in NAMES) + "}",
+        )
+    missing = [name for name in NAMES if name not in inputs]
+    extra = sorted(str(name) for name in inputs if name not in NAMES)
+    if missing or extra:
+        problems = [f"lacks {', '.join(missing)}"] if missing else []
+        problems += [f"has the unknown {', '.join(extra)}"] if extra else []
+        raise InputError(
+            f"the dictionary of inputs {' and '.join(problems)}.",
+            received=", ".join(map(str, inputs)) or "no keys",
+            expected=", ".join(NAMES),
+            fix="segment_ids are zeros for a single text, padding_mask is 1 where a token is",
+        )
+    return inputs
+
+
+def _as_array(name: str, value: Any) -> NDArray[Any]:
+    """A NumPy array of whatever holds one: NumPy, PyTorch, TensorFlow, JAX, nested lists."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InputTypeError(
+            f"{name} is a masked array with masked values.",
+            fix="fill them, and pass the mask as padding_mask",
+        )
+    try:
+        if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
+            array = np.asarray(value)
+        else:
+            array = np.from_dlpack(value)
+    except Exception as error:  # a foreign array that cannot be read, a ragged list
+        raise InputTypeError(
+            f"{name} cannot be read as an array.",
+            received=f"{type(value).__name__}: {error}",
+            expected="an integer array or nested lists of equal lengths",
+        ) from error
+    return np.asarray(array)
+
+
+def _as_integers(name: str, array: NDArray[Any]) -> NDArray[np.integer[Any]]:
+    if array.dtype.kind not in "iu" and array.size:
+        raise InputTypeError(
+            f"{name} must hold integers.",
+            received=f"dtype {array.dtype}",
+            expected="an integer dtype",
+            fix="ids that passed through floats may have lost digits: cast where they are made",
+        )
+    return array
+
+
+def _as_mask(array: NDArray[Any]) -> NDArray[np.bool_]:
+    if array.dtype.kind not in "biuf":
+        raise InputTypeError(
+            "padding_mask must hold booleans or integers.", received=f"dtype {array.dtype}"
+        )
+    if array.dtype.kind == "f" and not (array == np.rint(array)).all():
+        raise InputError(
+            "padding_mask holds fractions.",
+            received=f"{array[array != np.rint(array)].flat[0]}",
+            expected="0 where a key is dropped, anything else where it is kept",
+        )
+    return np.ascontiguousarray(array != 0)
+
+
+def _check_range(name: str, ids: NDArray[Any], limit: int, what: str) -> None:
+    if ids.size == 0 or (int(ids.min()) >= 0 and int(ids.max()) < limit):
+        return
+    index = tuple(int(i[0]) for i in np.nonzero((ids < 0) | (ids >= limit)))
+    raise InputError(
+        f"{name} has an id out of range.",
+        where=f"{name}[{', '.join(map(str, index))}]",
+        received=int(ids[index]),
+        expected=f"0 <= id < {limit} ({what})",
+        fix="use the tokenizer that belongs to this model"
+        if what == "vocabulary_size"
+        else "number segments from 0",
+    )

@@ -1,0 +1,6 @@
+"""What BERT is: one file an op, its definition in NumPy first, and below it its Numba kernel.
+
+Read them in the order in which a token meets them: `embedding`, `layer_norm`, `dense`, `attention`
+(with `softmax`), `feed_forward` (with `gelu`), `pooler`, and for whole texts `pooling`. The
+definitions need NumPy only. `registry` lists all ops; `npbert.reference` composes them.
+"""

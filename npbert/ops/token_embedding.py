@@ -1,0 +1,73 @@
+"""The token table as a layer of its own, forward and in reverse.
+
+Source: keras.layers.ReversibleEmbedding with tied weights, as ``BertBackbone.token_embedding``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npbert.errors import InputError, InputTypeError
+from npbert.ops.dense import dense_kernel
+from npbert.ops.embedding import lookup_kernel
+from npbert.simd import buffers, gemm
+
+_CHUNK = 4800  # vocabulary rows multiplied at once: bounds the memory of the packed copy
+
+
+class TokenEmbedding:
+    """Ids to vectors, or vectors to one score for every token of the vocabulary."""
+
+    def __init__(self, table: NDArray[np.float32], columns: int) -> None:
+        self._table, self._columns = table, columns
+
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """A copy of the table, (V, D)."""
+        return self._table[:, : self._columns].copy()
+
+    def __call__(self, inputs: ArrayLike, reverse: bool = False) -> NDArray[np.float32]:
+        """Ids (...) -> (..., D); in reverse, vectors (..., D) -> logits (..., V).
+
+        Raises:
+            InputError, InputTypeError: ids out of range or not integers, vectors of another width.
+        """
+        array = np.asarray(inputs)
+        return self._logits(array) if reverse else self._vectors(array)
+
+    def _vectors(self, ids: NDArray[np.generic]) -> NDArray[np.float32]:
+        V = len(self._table)
+        if ids.dtype.kind not in "iu":
+            raise InputTypeError(
+                "token_embedding takes integer ids.",
+                received=f"dtype {ids.dtype}",
+                fix="pass reverse=True to turn vectors into logits",
+            )
+        if ids.size and not (0 <= int(ids.min()) and int(ids.max()) < V):
+            raise InputError(
+                "token_embedding got an id out of range.",
+                received=f"ids from {ids.min()} to {ids.max()}",
+                expected=f"0 <= id < {V}",
+            )
+        out = buffers.empty(ids.size, self._table.shape[1])
+        lookup_kernel(np.ascontiguousarray(ids, np.int32).reshape(-1), self._table, out)
+        return out[:, : self._columns].reshape(*ids.shape, self._columns)
+
+    def _logits(self, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
+        D, V = self._columns, len(self._table)
+        if vectors.ndim == 0 or vectors.shape[-1] != D or vectors.dtype.kind != "f":
+            raise InputError(
+                "token_embedding in reverse takes vectors as wide as the table.",
+                received=f"shape {vectors.shape}, dtype {vectors.dtype}",
+                expected=f"floats (..., {D})",
+            )
+        x = buffers.pad_columns(vectors.reshape(-1, D).astype(np.float32))
+        out = np.empty((len(x), V), np.float32)
+        none = np.empty((0, 0), np.float32)
+        for start in range(0, V, _CHUNK):
+            part = self._table[start : start + _CHUNK, :D]
+            logits = buffers.empty(len(x), buffers.padded(len(part)))
+            dense_kernel(len(x), x, D, gemm.pack(part.T), len(part), none, none, logits)
+            out[:, start : start + _CHUNK] = logits[:, : len(part)]
+        return out.reshape(*vectors.shape[:-1], V)

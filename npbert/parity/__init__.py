@@ -1,0 +1,1 @@
+"""Numbers against numbers: golden bundles, and later comparison, diagnosis and reports."""

@@ -1,0 +1,40 @@
+"""How the machine does it: everything below the level where one knows what BERT is.
+
+=================== =============================================================================
+`kernel`            the one decorator that compiles, and the one file that decides Numba's options
+`cache`             compiled kernels on disk, safely
+`isa`               which instruction set, and the tile shape that suits it
+`vector`            `f32x16`, sixteen float32 lanes as a value in Numba code, and what one does to it
+`vector_math`       exp, tanh and both GELUs of sixteen lanes, by polynomials of our own
+`tile`, `gemm`      the matrix product: register tile, packed weights, the loop over tiles
+`buffers`           aligned memory
+=================== =============================================================================
+
+A kernel writes ``simd.load(x, row, column)`` and so on. The names come from `vector` and
+`vector_math`, which import Numba, and so are fetched the first time one is asked for: ``import
+npbert`` stays light, and the definitions in `npbert.ops` run where Numba is not installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "vector": "add_lanes fill first_lanes fma lane load max_lanes maximum sqrt store",
+    "vector_math": "exp gelu gelu_approximate tanh",
+    "tile": "TILE_ROWS TILE_VECTORS tile_1 tile_2 tile_3",
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"npbert.simd.{_MODULE_OF[name]}"), name)
+    # Numba asks for the name in the middle of typing a kernel: tell it what the import brought.
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    globals()[name] = value
+    return value

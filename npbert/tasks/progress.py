@@ -1,0 +1,61 @@
+"""The bar on stderr that long work shows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+A_MOMENT: Final = 1.0
+"""Seconds of work after which a bar appears by itself."""
+
+
+@contextmanager
+def progress(title: str, total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
+    """Yield ``advance(done)``, which moves a bar of ``total`` steps.
+
+    Args:
+        title: what stands before the bar.
+        total: steps in all.
+        show: True shows it at once, False never; None shows it when stderr is a terminal and the
+            work is not done within a moment.
+    """
+    if show is False or (show is None and not sys.stderr.isatty()):
+        yield lambda done: None
+        return
+    bar = _Bar(title, total, delay=0.0 if show else A_MOMENT)
+    try:
+        yield bar.advance
+    finally:
+        bar.stop()
+
+
+class _Bar:
+    """A bar that waits ``delay`` seconds before it appears; rich is imported when it does."""
+
+    def __init__(self, title: str, total: int, delay: float) -> None:
+        self._title, self._total, self._done = title, total, 0
+        self._appears = time.monotonic() + delay
+        self._shown: Any = None
+
+    def advance(self, done: int) -> None:
+        self._done += done
+        if self._shown is None and time.monotonic() >= self._appears:
+            self._appear()
+        if self._shown is not None:
+            self._shown.update(self._task, completed=self._done)
+
+    def _appear(self) -> None:
+        from rich.console import Console
+        from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+        self._shown = Progress(*columns, console=Console(stderr=True))
+        self._task = self._shown.add_task(self._title, total=self._total)
+        self._shown.start()
+
+    def stop(self) -> None:
+        if self._shown is not None:
+            self._shown.stop()

@@ -1,0 +1,159 @@
+"""Complete, of the right shape, finite: what every weights file must be, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from npbert.errors import WeightError
+from npbert.weights.names import Array
+
+_SHOWN: Final = 5
+_BELONG: Final = "check that the weights and config.json belong together"
+
+Stored = TypeVar("Stored")
+
+
+class Place(NamedTuple):
+    """Where one tensor is in a file.
+
+    Args:
+        name: the canonical name.
+        key: its name in the file.
+        shape: its shape in the file.
+    """
+
+    name: str
+    key: str
+    shape: tuple[int, ...]
+
+
+def collect(
+    places: Sequence[Place],
+    stored: Mapping[str, Stored],
+    *,
+    shape_of: Callable[[Stored], tuple[int, ...]],
+    read: Callable[[Place, Stored], Array],
+    where: Path,
+) -> dict[str, Array]:
+    """Read every tensor of ``places`` once, after all names and shapes have been checked.
+
+    Args:
+        places: what the config asks for.
+        stored: what the file has, by its name there; heads that BERT ignores are already left out.
+        shape_of: the shape of one stored tensor, without reading its data.
+        read: one stored tensor as float32, in Keras's shape.
+        where: the file.
+
+    Raises:
+        WeightError: a tensor is missing, extra, of the wrong shape or not finite.
+    """
+    _check_names(places, list(stored), where)
+    for place in places:
+        _check_shape(place, shape_of(stored[place.key]), where)
+    arrays: dict[str, Array] = {}
+    for place in places:
+        array = read(place, stored[place.key])
+        _check_finite(place, array, where)
+        arrays[place.name] = array
+    return arrays
+
+
+def unique_keys(keys: Iterable[tuple[str, str]], where: Path) -> dict[str, str]:
+    """``(key as the table has it, key in the file)`` pairs as a dictionary.
+
+    Raises:
+        WeightError: two keys of the file mean the same tensor.
+    """
+    unique: dict[str, str] = {}
+    for key, written in keys:
+        if key in unique:
+            raise WeightError(
+                f"two tensors of the file both mean {key!r}.",
+                where=where,
+                received=f"{unique[key]!r} and {written!r}",
+                expected="every tensor once",
+                fix="remove one of them",
+            )
+        unique[key] = written
+    return unique
+
+
+def to_float32(array: npt.NDArray[np.generic]) -> Array:
+    """``array`` as float32, C-contiguous and in native byte order; a new array if anything changes.
+
+    A float64 value past float32's range becomes an infinity, which the check for finite values
+    then reports.
+    """
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def bfloat16_to_float32(bits: npt.NDArray[np.uint16]) -> Array:
+    """bfloat16, given as its 16 bits, is the upper half of a float32: exact."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def _check_names(places: Sequence[Place], keys: list[str], where: Path) -> None:
+    expected = {place.key for place in places}
+    present = set(keys)
+    extra = [key for key in keys if key not in expected]
+    missing = [place.key for place in places if place.key not in present]
+    if missing:
+        near = get_close_matches(missing[0], extra, n=3)
+        raise WeightError(
+            f"{_tensors(missing)} missing.",
+            where=where,
+            received=f"nearest to the first: {', '.join(near)}" if near else None,
+            expected=_shown(missing),
+            fix=_BELONG,
+        )
+    if extra:
+        raise WeightError(
+            f"{_tensors(extra)} in the file without a place in the config.",
+            where=where,
+            received=_shown(extra),
+            expected=f"only the {len(expected)} tensors that the config describes",
+            fix=_BELONG + "; num_layers may be too small",
+        )
+
+
+def _check_shape(place: Place, shape: tuple[int, ...], where: Path) -> None:
+    if shape == place.shape:
+        return
+    raise WeightError(
+        f"{place.name!r} has the wrong shape.",
+        where=f"{where}: {place.key}",
+        received=shape,
+        expected=f"{place.shape}, from the config",
+        fix=_BELONG,
+    )
+
+
+def _check_finite(place: Place, array: Array, where: Path) -> None:
+    # NaN and infinities reach the minimum or the maximum: two passes, and no mask is allocated.
+    with np.errstate(invalid="ignore"):
+        if np.isfinite(array.min()) and np.isfinite(array.max()):
+            return
+    bad = np.argwhere(~np.isfinite(array))
+    first = tuple(int(index) for index in bad[0])
+    raise WeightError(
+        f"{place.name!r} has {len(bad)} value{'s'[: len(bad) > 1]} that are not finite in float32.",
+        where=f"{where}: {place.key}",
+        received=f"{array[first]} at {list(first)}",
+        fix="get the weights again, or train without overflow",
+    )
+
+
+def _tensors(keys: list[str]) -> str:
+    return "1 tensor is" if len(keys) == 1 else f"{len(keys)} tensors are"
+
+
+def _shown(keys: list[str]) -> str:
+    rest = len(keys) - _SHOWN
+    return ", ".join(keys[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
