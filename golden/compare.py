@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.bundles import read_json
+from npbert.errors import ModelFileError
 from npbert.parity.bundle import load_bundle
 
 SUFFIXES = (".json", ".safetensors", ".h5")
@@ -39,7 +40,10 @@ def compare_trees(new: Path, old: Path) -> tuple[list[str], list[Difference]]:
 
 
 def _files(folder: Path) -> list[str]:
-    """Every golden file below, a bundle counting once, under its JSON's name."""
+    """Every golden file below, a bundle counting once, under its JSON's name.
+
+    A damaged JSON is no bundle's, so its arrays then count as a file of their own.
+    """
     if not folder.is_dir():
         return []
     found = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
@@ -52,7 +56,10 @@ def _is_arrays_of_bundle(path: Path) -> bool:
 
 
 def _is_bundle(path: Path) -> bool:
-    return path.suffix == ".json" and path.is_file() and "schema_version" in read_json(path)
+    try:
+        return path.suffix == ".json" and "schema_version" in read_json(path)
+    except (OSError, ValueError):
+        return False
 
 
 def _compare(new: Path, old: Path) -> list[str]:
@@ -60,13 +67,17 @@ def _compare(new: Path, old: Path) -> list[str]:
         return ["not among the committed goldens"]
     if not new.exists():
         return ["no longer generated"]
-    if _is_bundle(new) and _is_bundle(old):
+    if _is_bundle(new):
         return _compare_bundles(new, old)
     return [] if new.read_bytes() == old.read_bytes() else ["the file's bytes differ"]
 
 
 def _compare_bundles(new: Path, old: Path) -> list[str]:
-    a, b = load_bundle(new.with_suffix("")), load_bundle(old.with_suffix(""))
+    a = load_bundle(new.with_suffix(""))
+    try:
+        b = load_bundle(old.with_suffix(""))
+    except ModelFileError as error:
+        return [f"the committed bundle is damaged: {error.what}"]
     lines = [
         f"{key}: {_short(b.meta.get(key))} -> {_short(a.meta.get(key))}"
         for key in sorted(a.meta.keys() | b.meta.keys())

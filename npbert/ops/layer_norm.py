@@ -38,8 +38,8 @@ def layer_norm_kernel(x, gamma, beta, epsilon, columns, out):  # type: ignore[no
             total = simd.fma(centred, centred, total)
         variance = simd.add_lanes(total) / count
         # out = (x - mean) / sqrt(variance + epsilon) * gamma + beta
-        inverse = simd.fill(1.0) / simd.sqrt(variance + simd.fill(epsilon))
+        deviation = simd.sqrt(variance + simd.fill(epsilon))
         for d in range(0, columns, 16):
-            normal = (simd.load(x, row, d) - mean) * inverse
+            normal = (simd.load(x, row, d) - mean) / deviation
             scaled = simd.fma(normal, simd.load(gamma, 0, d), simd.load(beta, 0, d))
             simd.store(scaled, out, row, d)

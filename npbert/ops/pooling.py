@@ -55,8 +55,7 @@ def max_pool_kernel(tokens, starts, out):  # type: ignore[no-untyped-def]
         for d in range(0, out.shape[1], 16):
             largest = simd.fill(-np.inf)
             for row in range(starts[b], starts[b + 1]):
-                here = simd.load(tokens, row, d)
-                largest = simd.maximum(simd.maximum(here, largest), largest)
+                largest = simd.maximum(largest, simd.load(tokens, row, d))
             simd.store(largest, out, b, d)
 
 

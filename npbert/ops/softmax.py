@@ -34,7 +34,7 @@ def softmax_row(scores, row, columns):  # type: ignore[no-untyped-def]
     # weights = exp(scores - largest)
     total = zero
     for s in range(0, columns, 16):
-        weight = simd.exp(simd.load(scores, row, s) - largest)
+        weight = simd.exp_nonpositive(simd.load(scores, row, s) - largest)
         weight = simd.first_lanes(weight, columns - s, zero)
         simd.store(weight, scores, row, s)
         total = total + weight

@@ -72,7 +72,7 @@ def _dtype(policy: object, where: Path) -> str:
     raise UnsupportedModelError(
         "the preset's dtype is not a float, as in a quantised model.",
         where=where,
-        received=f"{kind} {name!r}" if name else kind,
+        received=f"{kind} {name!r}" if name else kind or repr(policy),
         expected=", ".join(_DTYPES),
         fix="save the preset before quantising it",
     )

@@ -22,7 +22,7 @@ from typing import Any
 
 _HOME = {
     "vector": "add_lanes fill first_lanes fma lane load max_lanes maximum sqrt store",
-    "vector_math": "exp gelu gelu_approximate tanh",
+    "vector_math": "exp_nonpositive gelu gelu_approximate tanh",
     "tile": "TILE_ROWS TILE_VECTORS tile_1 tile_2 tile_3",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -10,8 +10,8 @@ Packed layout
 Numerics contract
     An element is summed in ascending k, in parts of ``DEPTH`` that start from zero each; parts are
     added in ascending order; then the bias; then the residual. That order does not know about tiles,
-    rows, threads or instruction sets, and so neither do the bits. Cutting the chain also makes it
-    more exact: at K = 3072 the error is less than a third of one unbroken chain's.
+    rows, threads or instruction sets, and so neither do the bits. Short chains also keep the error
+    from growing with K.
 """
 
 from __future__ import annotations
@@ -24,8 +24,13 @@ from npbert.simd import buffers
 from npbert.simd.buffers import LANES, padded
 from npbert.simd.kernel import kernel
 
-DEPTH = 256
-"""How many products one chain sums. Part of the numerics contract: a change is a new NUMERICS."""
+DEPTH = 64
+"""How many products one chain sums. Part of the numerics contract: a change is a new NUMERICS.
+
+Chosen by measurement, once: the geometric mean of npbert's error over Keras's, on the goldens, was
+1.03 against jax and 0.95 against TensorFlow with chains of 256, 0.99 and 0.92 with 128, 0.94 and 0.87
+with 64, 0.89 and 0.83 with 32. 64 costs 2 % of the speed of a product, 32 costs 6 %.
+"""
 
 _ROW_BLOCK = 128  # rows of `a` that stay in the L2 cache while all panels pass by
 
@@ -100,10 +105,12 @@ def gemm_kernel(rows, a, depth, panels, columns, bias, residual, out):  # type: 
                     else:
                         simd.tile_1(a_part, a_stride, part, b_part, c, out_stride, height, k)
                 # out[i : i + height] = out + bias + residual, while the tile is in the L1 cache
-                if bias.shape[0]:
+                if bias.shape[0] or residual.shape[0]:
                     for row in range(i, i + height):
                         for column in range(16 * left, 16 * (left + width), 16):
-                            value = simd.load(out, row, column) + simd.load(bias, 0, column)
+                            value = simd.load(out, row, column)
+                            if bias.shape[0]:
+                                value = value + simd.load(bias, 0, column)
                             if residual.shape[0]:
                                 value = value + simd.load(residual, row, column)
                             simd.store(value, out, row, column)

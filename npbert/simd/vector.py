@@ -47,6 +47,17 @@ class _F32x16Model(models.PrimitiveModel):
         super().__init__(manager, numba_type, VECTOR)
 
 
+@infer_global(operator.neg)
+class _NegationTyping(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(f32x16, *args) if args == (f32x16,) else None
+
+
+@lower_builtin(operator.neg, f32x16)
+def _negation(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.fneg(args[0])
+
+
 def _binary_operator(python_operator: Any, instruction: str) -> None:
     @infer_global(python_operator)
     class _Typing(AbstractTemplate):
@@ -169,31 +180,77 @@ def fused_multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 
+def _lanewise(builder: Any, name: str, args: Any) -> Any:
+    """LLVM: one of its functions of floats, on every lane."""
+    kind = ir.FunctionType(VECTOR, [VECTOR] * len(args))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+    return builder.call(function, args)
+
+
 @intrinsic
 def sqrt(typing: Any, value: Any) -> Any:
     """The square root of each lane, rounded once."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.FunctionType(VECTOR, [VECTOR])
-        name = f"llvm.sqrt.v{LANES}f32"
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+        return _lanewise(builder, "sqrt", args)
 
     return f32x16(f32x16), codegen
 
 
+@intrinsic
+def absolute(typing: Any, value: Any) -> Any:
+    """Each lane without its sign."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _lanewise(builder, "fabs", args)
+
+    return f32x16(f32x16), codegen
+
+
+@intrinsic
+def copy_sign(typing: Any, value: Any, sign: Any) -> Any:
+    """The lanes of ``value`` with the signs of ``sign``."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _lanewise(builder, "copysign", args)
+
+    return f32x16(f32x16, f32x16), codegen
+
+
 def _larger(builder: Any, a: Any, b: Any) -> Any:
-    # `a` when the comparison is false: a NaN in `a` stays, one in `b` is passed over.
-    return builder.select(builder.fcmp_ordered("<", a, b), b, a)
+    # `b` where it is larger or NaN, else `a`: a NaN in either goes through.
+    takes_b = builder.or_(builder.fcmp_ordered("<", a, b), builder.fcmp_unordered("uno", b, b))
+    return builder.select(takes_b, b, a)
 
 
 @intrinsic
 def maximum(typing: Any, a: Any, b: Any) -> Any:
-    """``a if not a < b else b``: a NaN in ``a`` stays, one in ``b`` is passed over."""
+    """The larger of each pair of lanes, ``a`` where they are equal; a NaN in either goes through."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _larger(builder, *args)
 
     return f32x16(f32x16, f32x16), codegen
+
+
+@intrinsic
+def minimum(typing: Any, a: Any, b: Any) -> Any:
+    """``a if not a > b else b``: a NaN in ``a`` stays, one in ``b`` is passed over."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), args[1], args[0])
+
+    return f32x16(f32x16, f32x16), codegen
+
+
+@intrinsic
+def where_less(typing: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """``then`` in the lanes where ``a < b``, ``otherwise`` in the rest (also where one is NaN)."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *args[:2]), *args[2:])
+
+    return f32x16(f32x16, f32x16, f32x16, f32x16), codegen
 
 
 def _reduce(builder: Any, value: Any, combine: Any) -> Any:
@@ -216,7 +273,7 @@ def add_lanes(typing: Any, value: Any) -> Any:
 
 @intrinsic
 def max_lanes(typing: Any, value: Any) -> Any:
-    """The largest lane, in every lane."""
+    """The largest lane, or NaN where there is one, in every lane."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _reduce(builder, args[0], lambda a, b: _larger(builder, a, b))
@@ -225,14 +282,11 @@ def max_lanes(typing: Any, value: Any) -> Any:
 
 
 @intrinsic
-def scale_by_power_of_two(typing: Any, value: Any, power: Any) -> Any:
-    """``value * 2**n`` by adding to the exponent bits.
-
-    ``power`` is ``n`` plus 1.5 * 2**23, whose low bits then hold ``n``; value and result are normal.
-    """
+def power_of_two(typing: Any, shifted: Any) -> Any:
+    """``2.0 ** n`` for a float whose lowest eight bits hold ``n + 127``: they become the exponent."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        bits = [builder.bitcast(each, VECTOR_INT) for each in args]
-        return builder.bitcast(builder.add(bits[0], builder.shl(bits[1], constant(23))), VECTOR)
+        bits = builder.shl(builder.bitcast(args[0], VECTOR_INT), constant(23))
+        return builder.bitcast(bits, VECTOR)
 
-    return f32x16(f32x16, f32x16), codegen
+    return f32x16(f32x16), codegen

@@ -26,6 +26,7 @@ F32 = NDArray[np.float32]
 
 _TOKENS_AT_ONCE: Final = 16_384  # bounds the rows in memory, however large batch_size is
 _POOL_KERNELS: Final = {"mean": mean_pool_kernel, "max": max_pool_kernel}
+_NO_LISTS: Final = (bytes, bytearray, Mapping, set, frozenset)  # not text, or without an order
 
 
 class Embedder:
@@ -97,6 +98,11 @@ class Embedder:
         """The length of a vector."""
         return self.backbone.config.hidden_dim
 
+    def prepare(self) -> None:
+        """Compile or load the kernels now rather than in the first ``encode``."""
+        pooling = [*_POOL_KERNELS.values(), l2_normalize_kernel]
+        forward.prepare([*forward.kernels(self.backbone.config.activation), *pooling])
+
     def encode(
         self,
         texts: str | Iterable[str],
@@ -130,6 +136,8 @@ class Embedder:
         if encoded.truncated:
             warnings.warn(self._truncation(encoded), stacklevel=2)
         normalize = self.normalize if normalize_embeddings is None else normalize_embeddings
+        if listed:
+            self.prepare()
         with progress("Embedding texts", len(listed), show_progress_bar) as advance:
             vectors = buffers.zeros(len(listed), buffers.padded(self.get_embedding_dimension()))
             for batch in _batches(encoded.lengths, batch_size):
@@ -141,12 +149,6 @@ class Embedder:
         return vectors[0] if isinstance(texts, str) else vectors
 
     def _embed(self, ids: list[NDArray[np.int32]]) -> F32:  # B texts -> (B, padded D)
-        forward.prepare(
-            [
-                *forward.kernels(self.backbone.config.activation),
-                *(*_POOL_KERNELS.values(), l2_normalize_kernel),
-            ]
-        )
         rows, starts = self.backbone.encode_ragged(ids)  # (R, padded D), (B + 1,)
         if self.pooling == "cls":
             return rows[starts[:-1]]
@@ -155,10 +157,10 @@ class Embedder:
         return pooled
 
     def _truncation(self, encoded: Encoded) -> str:
+        cut, count = encoded.truncated, len(encoded.ids)
         return (
-            f"{encoded.truncated} of {len(encoded.ids)} texts are longer than {self.max_seq_length}"
-            f" tokens and lost their end; the limit is that of {self._limit.source}, and the"
-            f" longest text has {encoded.full_lengths.max():,} tokens"
+            f"cut {cut:,} of {count:,} texts after {self.max_seq_length} tokens, the limit of"
+            f" {self._limit.source}; the longest has {encoded.full_lengths.max():,}"
         )
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> F32:
@@ -196,7 +198,7 @@ def _backbone(
     model: str | os.PathLike[str] | BertBackbone, activation: str | None, num_threads: int | None
 ) -> BertBackbone:
     if not isinstance(model, BertBackbone):
-        overrides = {} if activation is None else {"activation": activation}
+        overrides: dict[str, Any] = {} if activation is None else {"activation": activation}
         return BertBackbone.from_preset(model, num_threads=num_threads, **overrides)
     for name, wanted, has in (
         ("activation", activation, model.config.activation),
@@ -237,20 +239,20 @@ def _pooling(directory: Path, hidden_dim: int) -> Pooling:
         warnings.warn(
             f"{directory} has no modules.json, which says how to make one vector of a text:"
             " taking the mean of its tokens, not normalised",
-            stacklevel=4,
+            stacklevel=3,
         )
     return pooling
 
 
 def _as_list(texts: object) -> list[str]:
-    refused = isinstance(texts, bytes | bytearray | Mapping | set | frozenset)
-    if refused or not isinstance(texts, Iterable):
-        raise InputTypeError(
-            "texts must be a str or a list of str.",
-            received=type(texts).__name__,
-            fix="decode bytes first" if isinstance(texts, bytes | bytearray) else None,
-        )
-    return list(cast("Iterable[str]", texts))
+    kind = type(texts).__name__
+    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LISTS):
+        return list(cast("Iterable[str]", texts))
+    raise InputTypeError(
+        "texts must be a str or a list of str.",
+        received=kind,
+        fix="pass a list; the order of the vectors is that of the texts",
+    )
 
 
 def _check_options(batch_size: object, normalize: object, show: object) -> None:
@@ -264,7 +266,7 @@ def _check_options(batch_size: object, normalize: object, show: object) -> None:
 
 
 def _batches(lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.intp]]:
-    """Indices of texts to compute together: longest first, so that the first step is the largest."""
+    """Texts to compute together; longest first, so that the first step is the largest."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):

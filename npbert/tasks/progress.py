@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ A_MOMENT: Final = 1.0
 
 
 @contextmanager
-def progress(title: str, total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int, show: bool | None) -> Generator[Callable[[int], None]]:
     """Yield ``advance(done)``, which moves a bar of ``total`` steps.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npbert.engine import forward
 from npbert.errors import InputError, InputTypeError
 from npbert.ops.pooling import l2_normalize_kernel
 from npbert.simd import buffers, gemm
@@ -13,7 +14,7 @@ F32 = NDArray[np.float32]
 
 
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> F32:  # (A, D), (B, D) -> (A, B)
-    """The cosine of every row of ``a`` with every row of ``b``: 1 the same direction, 0 none shared.
+    """The cosine of every row of ``a`` with every row of ``b``: 1 is the same direction.
 
     Rows are divided by their lengths first, so they need not be normalised; a row of zeros has
     similarity 0 to everything. An element's bits depend on its two rows alone.
@@ -36,6 +37,7 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> F32:  # (A, D), (B, D) -> (
     width, count = left.shape[1], len(right)
     if not len(left) or not count or not width:
         return np.zeros((len(left), count), np.float32)
+    forward.prepare([l2_normalize_kernel, gemm.gemm_kernel])
     unit = _unit(left)  # (A, padded D)
     panels = gemm.pack(_unit(right)[:, :width].T)  # (D, B)
     nothing = buffers.empty(0, 0)

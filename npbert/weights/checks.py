@@ -91,7 +91,7 @@ def to_float32(array: npt.NDArray[np.generic]) -> Array:
     then reports.
     """
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=np.float32)
+        return np.asarray(array, dtype=np.float32, order="C")
 
 
 def bfloat16_to_float32(bits: npt.NDArray[np.uint16]) -> Array:
@@ -143,7 +143,7 @@ def _check_finite(place: Place, array: Array, where: Path) -> None:
     bad = np.argwhere(~np.isfinite(array))
     first = tuple(int(index) for index in bad[0])
     raise WeightError(
-        f"{place.name!r} has {len(bad)} value{'s'[: len(bad) > 1]} that are not finite in float32.",
+        f"{place.name!r} has {len(bad)} value{'s'[: len(bad) > 1]} not finite in float32.",
         where=f"{where}: {place.key}",
         received=f"{array[first]} at {list(first)}",
         fix="get the weights again, or train without overflow",

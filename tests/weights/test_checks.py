@@ -79,12 +79,12 @@ def test_not_finite(value: float):
     stored["layer.2.weight"][1, 2] = np.nan
     with pytest.raises(WeightError) as error:
         _collect(stored)
-    assert error.value.what == "'layer_2/kernel' has 2 values that are not finite in float32."
+    assert error.value.what == "'layer_2/kernel' has 2 values not finite in float32."
     assert error.value.received == f"{value} at [1, 0]"
 
 
 def test_float64_past_the_range_of_float32_is_not_finite():
-    with pytest.raises(WeightError, match="has 1 value that are not finite in float32"):
+    with pytest.raises(WeightError, match="has 1 value not finite in float32"):
         _collect(_stored() | {"layer.0.weight": np.array([[1, 2, 3], [4, 1e39, 6]])})
 
 

@@ -12,7 +12,10 @@ from npbert.weights.strict_json import parse_object, read_object
 
 def test_an_object():
     text = '{"a": [1, 2.5, null], "b": {"ü": "x"}}'.encode()
-    assert parse_object(text, where="f", error=ConfigError) == {"a": [1, 2.5, None], "b": {"ü": "x"}}
+    assert parse_object(text, where="f", error=ConfigError) == {
+        "a": [1, 2.5, None],
+        "b": {"ü": "x"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""``npbert info``: what a model's files say, and which of them is in force."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from npbert.errors import NpbertError
+from npbert.text.limits import ARGUMENT
+
+if TYPE_CHECKING:
+    from npbert.config import BertConfig
+    from npbert.presets import Preset
+    from npbert.text.limits import Limit
+
+EXAMPLE = "Example: npbert info all-MiniLM-L6-v2"
+
+Rows = Iterator[tuple[str, object]]
+
+_ACTIVATIONS: Final = {
+    "gelu": "gelu: by erf, as Hugging Face computes it",
+    "gelu_approximate": "gelu_approximate: by tanh, as Keras Hub computes it",
+}
+
+
+def run(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model's directory, or a known name.")
+    ],
+) -> None:
+    """Show a model's config, its limits and where each comes from, its size, and what runs it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from npbert.presets import load_preset
+
+    preset = load_preset(model, load_weights=False)
+    table = Table(show_header=False, title=preset.name)
+    for rows in (_files(preset), _config(preset.config), _text(preset), _machine()):
+        for name, value in rows:
+            table.add_row(name, str(value))
+        table.add_section()
+    Console().print(table)
+
+
+def _files(preset: Preset) -> Rows:
+    yield "directory", preset.path or "none: the config comes with npbert, the weights do not"
+    yield "format", preset.kind
+
+
+def _config(config: BertConfig) -> Rows:
+    from npbert.weights import weight_shapes
+
+    for name, value in config.to_dict().items():
+        yield name, _ACTIVATIONS[config.activation] if name == "activation" else value
+    count = sum(math.prod(shape) for shape in weight_shapes(config).values())
+    yield "parameters", f"{count:,}, with the pooler"
+    yield "memory", f"{count * 4 / 2**20:,.0f} MiB of float32 weights"
+
+
+def _text(preset: Preset) -> Rows:
+    if preset.path is None:
+        return
+    try:
+        limit = _limit(preset.path, preset.config.max_sequence_length)
+        yield from _pooling(preset.path)
+    except NpbertError as error:
+        yield "texts", f"no: {error.what}"
+        return
+    yield "max_seq_length", f"{limit.value} tokens, from {limit.source}"
+    for source, value in limit.candidates.items():
+        if source != ARGUMENT:
+            yield f"  {source}", "says nothing" if value is None else _tokens(value)
+
+
+def _limit(path: Path, positions: int) -> Limit:
+    from npbert.text.limits import resolve_limit
+    from npbert.text.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.from_directory(path)
+    least, baked = tokenizer.special_tokens + 1, tokenizer.baked_limit
+    return resolve_limit(path, positions=positions, least=least, baked=baked)
+
+
+def _tokens(value: int) -> str:
+    return "no limit" if value > 10**9 else f"{value} tokens"
+
+
+def _pooling(path: Path) -> Rows:
+    from npbert.text.sentence_transformers import read_pooling
+
+    pooling = read_pooling(path)
+    source = "modules.json" if pooling.stated else "npbert's default; the model does not say"
+    yield "pooling", f"{pooling.mode}, from {source}"
+    yield "normalized", "yes: vectors have length 1" if pooling.normalize else "no"
+
+
+def _machine() -> Rows:
+    from npbert import NUMERICS
+    from npbert.engine.threads import thread_count
+    from npbert.simd import isa
+
+    count, reason = thread_count()
+    yield "threads", f"{count}: {reason}"
+    try:
+        yield "kernels", isa.current().name
+    except NpbertError as error:
+        yield "kernels", f"none: {error.what}"
+    yield "numerics", NUMERICS

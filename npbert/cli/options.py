@@ -1,0 +1,54 @@
+"""Arguments and options that several verbs take."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class Activation(StrEnum):
+    """The two GELUs; see `npbert.config.ACTIVATIONS`."""
+
+    gelu = "gelu"
+    gelu_approximate = "gelu_approximate"
+
+
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TEXT", help="The texts, or use --input."),
+]
+Input = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        allow_dash=True,
+        help="A UTF-8 file with one text on each line; - is stdin.",
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="A model's directory, or a name that is installed."
+    ),
+]
+ActivationOption = Annotated[
+    Activation | None,
+    typer.Option(help="Replace the model's GELU: erf (gelu) or Keras Hub's tanh."),
+]
+MaxSeqLength = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="TOKENS", help="Replace the model's limit on a text's tokens."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Threads; as many as there are CPUs unless given."),
+]

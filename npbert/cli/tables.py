@@ -1,0 +1,68 @@
+"""What a person reads: texts, vectors and similarities as tables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE
+from rich.table import Table
+from rich.text import Text
+
+F32 = NDArray[np.float32]
+
+MATRIX_TEXTS: Final = 9
+"""The most texts whose similarities are shown as a square; more do not fit 80 columns."""
+
+_SHOWN_VALUES: Final = 4
+_SHADES: Final = ((0.6, "bold white on green"), (0.4, "black on yellow"), (0.2, ""))
+
+
+def vectors_table(texts: list[str], vectors: F32) -> Table:  # (B, D)
+    """Each text with the first values of its vector and the vector's length."""
+    title = f"{len(texts)} x {vectors.shape[1]}"
+    table = Table("", "text", f"vector (first {_SHOWN_VALUES} values)", "length", title=title)
+    for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), 1):
+        values = " ".join(f"{value:8.5f}" for value in vector[:_SHOWN_VALUES])
+        length = f"{np.sqrt(np.square(vector, dtype=np.float64).sum()):.4f}"
+        table.add_row(str(number), readable(text, 40), f"{values} ...", length)
+    return table
+
+
+def similarity_table(texts: list[str], cosines: F32) -> Table:  # (B, B)
+    """The cosine of each pair of texts; for many texts, only the closest one of each."""
+    if len(texts) > MATRIX_TEXTS:
+        return _closest_table(texts, cosines)
+    table = Table(title="How alike (cosine): 1 is the same meaning", box=SIMPLE, padding=0)
+    table.add_column("")
+    table.add_column("text")
+    for number in range(1, len(texts) + 1):
+        table.add_column(str(number), justify="right", no_wrap=True, min_width=5)
+    for i, text in enumerate(texts):
+        cells = [_cell(cosine) for cosine in cosines[i].tolist()]
+        cells[i] = Text("-")
+        table.add_row(f"{i + 1} ", readable(text, 48), *cells)
+    return table
+
+
+def _closest_table(texts: list[str], cosines: F32) -> Table:
+    table = Table("", "text", "closest", "closest text", "cosine", title="closest texts")
+    others = cosines.copy()
+    np.fill_diagonal(others, -np.inf)
+    for i, text in enumerate(texts):
+        j = int(others[i].argmax())
+        closest = (str(j + 1), readable(texts[j], 40), _cell(float(cosines[i, j])))
+        table.add_row(str(i + 1), readable(text, 40), *closest)
+    return table
+
+
+def _cell(cosine: float) -> Text:
+    style = next((style for least, style in _SHADES if cosine >= least), "dim")
+    return Text(f"{cosine:5.2f}", style)
+
+
+def readable(text: str, width: int) -> Text:
+    """One line of at most ``width`` characters; what a terminal would act on becomes a dot."""
+    shown = "".join(c if c.isprintable() else "·" for c in text[: width + 1])
+    return Text(shown if len(text) <= width else shown[: width - 1] + "…")

@@ -1,0 +1,142 @@
+"""The golden cases as tests use them: bundles, stage names, and models made from their weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npbert.backbone import BertBackbone
+from npbert.config import BertConfig
+from npbert.parity.bundle import Bundle, load_bundle
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PRESETS = GOLDEN / "presets"
+
+KERAS_CASES = (
+    *("odd_width", "one_head", "dropout_zero", "deep", "head_32_dropout_zero"),
+    *("head_64", "one_token", "no_layers", "wide_dropout_zero", "long"),
+)
+HUGGING_FACE_CASES = ("hf_deep_erf", "hf_deep_tanh", "hf_odd_width_erf", "hf_odd_width_tanh")
+CASES = (*KERAS_CASES, *HUGGING_FACE_CASES)
+
+OUTPUTS = ("sequence_output", "pooled_output")
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@cache
+def bundle(case: str) -> Bundle:
+    """The golden bundle of a case, loaded once."""
+    return load_bundle(GOLDEN / case)
+
+
+def config(case: str) -> BertConfig:
+    """The case's config."""
+    return BertConfig(**bundle(case).meta["config"])
+
+
+def inputs(case: str, prefix: str = "inputs") -> dict[str, NDArray[np.int32]]:
+    """The three inputs of the case's batch, or of its accuracy set."""
+    return bundle(case).group(prefix)
+
+
+def weights(case: str, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
+    """The case's weights by canonical name."""
+    return {name: w.astype(dtype) for name, w in bundle(case).group("weights").items()}
+
+
+def backbone_of(
+    config: BertConfig, weights: Arrays, *, num_threads: int | None = 1
+) -> BertBackbone:
+    """A model with these weights."""
+    model = BertBackbone.__new__(BertBackbone)
+    model._set_up(config, dict(weights), num_threads=num_threads)
+    return model
+
+
+@cache
+def backbone(case: str, num_threads: int = 1) -> BertBackbone:
+    """The case's model, made once for each number of threads."""
+    return backbone_of(config(case), weights(case), num_threads=num_threads)
+
+
+def exact_source(case: str) -> str:
+    """The float64 source of a case."""
+    return "hf64" if case in HUGGING_FACE_CASES else "tf64"
+
+
+def float32_sources(case: str) -> tuple[str, ...]:
+    """The float32 sources of a case."""
+    return ("hf32",) if case in HUGGING_FACE_CASES else ("tf32", "jax32")
+
+
+def stages(config: BertConfig) -> list[str]:
+    """Every stage of a forward pass, in the order in which it computes them."""
+    names = [f"embeddings.{s}" for s in ("token", "position", "segment", "sum", "layer_norm")]
+    for i in range(config.num_layers):
+        names += [
+            f"layer.{i}.{stage}"
+            for stage in (
+                *("query", "key", "value", "scores", "probs", "context"),
+                *("attention_output", "attention_residual", "attention_layer_norm"),
+                *("intermediate", "activation", "output"),
+                *("output_residual", "output_layer_norm"),
+            )
+        ]
+    return [*names, *OUTPUTS]
+
+
+class Divergence(NamedTuple):
+    """The first stage that is out of tolerance."""
+
+    stage: str
+    error: float
+    allowed: float
+    index: tuple[int, ...]
+
+
+def first_divergence(
+    names: Iterable[str], ours: Arrays, theirs: Arrays, *, rtol: float = 0.0, atol: float = 0.0
+) -> Divergence | None:
+    """The first of ``names`` where ``|ours - theirs| > atol + rtol * max|theirs|``, or None.
+
+    A stage that ``theirs`` lacks is passed over: the real layer did not show it.
+    """
+    for name in names:
+        if name not in theirs:
+            continue
+        assert ours[name].shape == theirs[name].shape, name
+        expected = theirs[name].astype(np.float64)
+        error = np.abs(ours[name].astype(np.float64) - expected)
+        allowed = atol + rtol * float(np.abs(expected).max(initial=0.0))
+        if not (error <= allowed).all():  # NaN is not
+            at = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
+            index = tuple(int(i) for i in np.unravel_index(at, error.shape))
+            return Divergence(name, float(error[index]), allowed, index)
+    return None
+
+
+def bits(array: NDArray[Any]) -> NDArray[np.uint32]:
+    """The float32 array as integers, so that equal means equal to the last bit, NaN and -0 too."""
+    assert array.dtype == np.float32
+    return np.ascontiguousarray(array).view(np.uint32)
+
+
+def assert_same_bits(ours: Arrays, theirs: Arrays, where: Any = ...) -> None:
+    """Both dictionaries hold the same arrays, bit for bit; ``where`` selects from each."""
+    assert ours.keys() == theirs.keys()
+    for name, array in ours.items():
+        np.testing.assert_array_equal(bits(array[where]), bits(theirs[name][where]), name)
+
+
+def sha256(outputs: Arrays) -> str:
+    """One hash of the two outputs."""
+    digest = hashlib.sha256()
+    for name in OUTPUTS:
+        digest.update(np.ascontiguousarray(outputs[name], "<f4").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,128 @@
+"""Hugging Face's model.safetensors -> arrays under npbert's names."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npbert.errors import ModelFileError, UnsupportedModelError, WeightError
+from npbert.weights import hugging_face, weight_shapes
+
+from . import model_files
+from .model_files import CONFIG, PRESETS, assert_same, golden, random_arrays, write_safetensors
+
+QUERY = "encoder.layer.1.attention.self.query.weight"
+
+
+@pytest.fixture
+def named() -> dict[str, np.ndarray]:
+    return model_files.hugging_face(random_arrays())
+
+
+def _load(tmp_path: Path, named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return hugging_face.load(write_safetensors(tmp_path / "model.safetensors", named), CONFIG)
+
+
+def test_what_transformers_wrote_is_what_went_in():
+    config, weights = golden("hf_tiny")
+    assert_same(hugging_face.load(PRESETS / "hf_tiny" / "model.safetensors", config), weights)
+
+
+def test_with_prefix_head_and_no_pooler():
+    config, weights = golden("hf_tiny_prefixed")
+    expected = {k: a for k, a in weights.items() if not k.startswith("pooled_dense/")}
+    path = PRESETS / "hf_tiny_prefixed" / "model.safetensors"
+    assert_same(hugging_face.load(path, config), expected)
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+@pytest.mark.parametrize("norm", [("weight", "bias"), ("gamma", "beta")])
+def test_names_over_the_years(tmp_path: Path, prefix: str, norm: tuple[str, str]):
+    named = model_files.hugging_face(random_arrays(), prefix=prefix, norm=norm)
+    named[f"{prefix}embeddings.position_ids"] = np.arange(7)[None]
+    named["cls.predictions.bias"] = np.ones(11, np.float32)
+    loaded = _load(tmp_path, named)
+    assert list(loaded) == list(weight_shapes(CONFIG))
+    assert_same(loaded, random_arrays())
+
+
+def test_without_pooler(tmp_path: Path, named: dict[str, np.ndarray]):
+    del named["pooler.dense.weight"], named["pooler.dense.bias"]
+    assert list(_load(tmp_path, named)) == list(weight_shapes(CONFIG, pooler=False))
+
+
+def test_half_a_pooler(tmp_path: Path, named: dict[str, np.ndarray]):
+    del named["pooler.dense.bias"]
+    with pytest.raises(WeightError, match=r"1 tensor is missing(.|\n)*pooler.dense.bias"):
+        _load(tmp_path, named)
+
+
+def test_missing(tmp_path: Path, named: dict[str, np.ndarray]):
+    del named[QUERY]
+    with pytest.raises(WeightError, match=rf"1 tensor is missing(.|\n)*expected: {QUERY}"):
+        _load(tmp_path, named)
+
+
+def test_extra(tmp_path: Path, named: dict[str, np.ndarray]):
+    named["encoder.layer.2.output.dense.bias"] = np.ones(12, np.float32)
+    with pytest.raises(WeightError, match=r"1 tensor is in the file without a place"):
+        _load(tmp_path, named)
+
+
+@pytest.mark.parametrize("again", [f"bert.{QUERY}", "embeddings.LayerNorm.gamma"])
+def test_twice(tmp_path: Path, named: dict[str, np.ndarray], again: str):
+    named[again] = np.ones(12, np.float32)
+    with pytest.raises(WeightError, match=rf"two tensors of the file both mean(.|\n)*{again}"):
+        _load(tmp_path, named)
+
+
+def test_wrong_shape_is_given_in_the_layout_of_the_file(tmp_path: Path):
+    config = dataclasses.replace(CONFIG, intermediate_dim=14)
+    path = write_safetensors(tmp_path / "a", model_files.hugging_face(random_arrays()))
+    with pytest.raises(WeightError) as error:
+        hugging_face.load(path, config)
+    kernel = "transformer_layer_0/feedforward_intermediate_dense/kernel"
+    assert str(error.value) == (
+        f"{kernel!r} has the wrong shape.\n"
+        f"  where:    {path}: encoder.layer.0.intermediate.dense.weight\n"
+        "  received: (13, 12)\n"
+        "  expected: (14, 12), from the config\n"
+        "  fix:      check that the weights and config.json belong together"
+    )
+
+
+def test_not_finite_is_given_in_the_layout_of_keras(tmp_path: Path, named: dict[str, np.ndarray]):
+    named[QUERY][2 * 4 + 3, 5] = np.nan
+    with pytest.raises(WeightError, match=r"1 value not finite(.|\n)*nan at \[5, 2, 3\]"):
+        _load(tmp_path, named)
+
+
+def test_quantised(tmp_path: Path, named: dict[str, np.ndarray]):
+    named[QUERY] = named[QUERY].astype(np.int64)
+    with pytest.raises(UnsupportedModelError, match=f"unsupported dtype I64 for '{QUERY}'"):
+        _load(tmp_path, named)
+
+
+def test_not_safetensors(tmp_path: Path):
+    (tmp_path / "model.safetensors").write_bytes(b"<!DOCTYPE html>\n<html>404</html>")
+    with pytest.raises(ModelFileError, match="not a safetensors file; it looks like an HTML page"):
+        hugging_face.load(tmp_path / "model.safetensors", CONFIG)
+
+
+def test_loading_imports_no_library_but_numpy():
+    script = f"""
+import sys
+from pathlib import Path
+from npbert.presets import load_preset
+preset = load_preset(Path({str(PRESETS / "hf_tiny")!r}))
+assert len(preset.weights) == 7 + 16 * 3
+heavy = {{"numba", "scipy", "h5py", "safetensors", "tokenizers", "ml_dtypes", "typer", "rich"}}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -1,0 +1,181 @@
+"""Keras's model.weights.h5 -> arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from npbert.errors import ModelFileError, UnsafeModelError, UnsupportedModelError, WeightError
+from npbert.weights import keras_h5, weight_shapes
+from npbert.weights.names import tensors
+
+from .model_files import CONFIG, PRESETS, assert_same, golden, random_arrays, write_h5
+
+QUERY = "transformer_layer_1/self_attention_layer/query/kernel"
+QUERY_H5 = "/layers/transformer_encoder_1/_self_attention_layer/query_dense/vars/0"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write_h5(tmp_path / "model.weights.h5", random_arrays())
+
+
+@pytest.mark.parametrize("name", ["keras_tiny", "keras_tiny_dropout_zero"])
+def test_what_keras_hub_wrote_is_what_went_in(name: str):
+    config, weights = golden(name)
+    assert_same(keras_h5.load(PRESETS / name / "model.weights.h5", config), weights)
+
+
+def test_the_order_is_that_of_keras(path: Path):
+    loaded = keras_h5.load(path, CONFIG)
+    assert list(loaded) == list(weight_shapes(CONFIG))
+    assert_same(loaded, random_arrays())
+
+
+def test_no_layers(tmp_path: Path):
+    config = dataclasses.replace(CONFIG, num_layers=0)
+    arrays = random_arrays(config)
+    assert_same(keras_h5.load(write_h5(tmp_path / "a.h5", arrays, config), config), arrays)
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"])
+def test_floats_become_float32(tmp_path: Path, dtype: str):
+    arrays = random_arrays()
+    path = write_h5(tmp_path / "a.h5", {name: a.astype(dtype) for name, a in arrays.items()})
+    assert_same(keras_h5.load(path, CONFIG), arrays)
+
+
+def test_bfloat16_as_keras_writes_it(tmp_path: Path):
+    arrays = random_arrays()
+    path = write_h5(tmp_path / "a.h5", {})
+    with h5py.File(path, "a") as file:
+        for tensor in tensors(CONFIG):
+            bits = arrays[tensor.name].view(np.uint32) >> 16
+            file[tensor.h5] = bits.astype(np.uint16).view("V2")
+            file[tensor.h5].attrs["dtype"] = "bfloat16"
+    assert_same(keras_h5.load(path, CONFIG), arrays)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "gzip", "shuffle": True, "fletcher32": True},
+        {"chunks": (5, 3, 4), "maxshape": (None, 3, 4)},
+    ],
+)
+def test_chunked_and_compressed(path: Path, options: dict[str, object]):
+    with h5py.File(path, "a") as file:
+        del file[QUERY_H5]
+        file.create_dataset(QUERY_H5, data=random_arrays()[QUERY], **options)
+    assert_same(keras_h5.load(path, CONFIG), random_arrays())
+
+
+def test_the_old_names_of_the_projections(path: Path):
+    with h5py.File(path, "a") as file:
+        for i in ("", "_1"):
+            attention = file[f"/layers/transformer_encoder{i}/_self_attention_layer"]
+            for projection in ("query", "key", "value", "output"):
+                attention.move(f"{projection}_dense", f"_{projection}_dense")
+    assert_same(keras_h5.load(path, CONFIG), random_arrays())
+
+
+def test_old_and_new_name_together(path: Path):
+    with h5py.File(path, "a") as file:
+        file[QUERY_H5.replace("query", "_query")] = random_arrays()[QUERY]
+    with pytest.raises(WeightError, match=f"two tensors of the file both mean '{QUERY_H5}'"):
+        keras_h5.load(path, CONFIG)
+
+
+def test_optimizer_and_random_state_are_no_weights(path: Path):
+    with h5py.File(path, "a") as file:
+        file["/optimizer/vars/0"] = np.int32(3)
+        file["/layers/dropout/seed_generator/vars/0"] = np.array([1, 2], np.uint32)
+    assert_same(keras_h5.load(path, CONFIG), random_arrays())
+
+
+def test_missing(path: Path):
+    with h5py.File(path, "a") as file:
+        del file[QUERY_H5]
+    with pytest.raises(WeightError, match=f"1 tensor is missing(.|\n)*expected: {QUERY_H5}\n"):
+        keras_h5.load(path, CONFIG)
+
+
+def test_more_layers_than_the_config_says(path: Path):
+    config = dataclasses.replace(CONFIG, num_layers=1)
+    message = r"16 tensors are in the file without a place(.|\n)*num_layers may be too small"
+    with pytest.raises(WeightError, match=message):
+        keras_h5.load(path, config)
+
+
+def test_fewer_layers_than_the_config_says(path: Path):
+    config = dataclasses.replace(CONFIG, num_layers=3)
+    with pytest.raises(WeightError, match="16 tensors are missing"):
+        keras_h5.load(path, config)
+
+
+def test_wrong_shape_names_both(tmp_path: Path):
+    arrays = random_arrays()
+    path = write_h5(tmp_path / "a.h5", arrays | {QUERY: arrays[QUERY].reshape(12, 12)})
+    with pytest.raises(WeightError) as error:
+        keras_h5.load(path, CONFIG)
+    assert str(error.value) == (
+        f"{QUERY!r} has the wrong shape.\n"
+        f"  where:    {path}: {QUERY_H5}\n"
+        "  received: (12, 12)\n"
+        "  expected: (12, 3, 4), from the config\n"
+        "  fix:      check that the weights and config.json belong together"
+    )
+
+
+def test_not_finite(tmp_path: Path):
+    arrays = random_arrays()
+    arrays[QUERY][11, 2, 3] = np.inf
+    with pytest.raises(WeightError, match=r"1 value not finite(.|\n)*inf at \[11, 2, 3\]"):
+        keras_h5.load(write_h5(tmp_path / "a.h5", arrays), CONFIG)
+
+
+def test_quantised(tmp_path: Path):
+    arrays = random_arrays() | {QUERY: np.ones((12, 3, 4), np.int8)}
+    message = r"quantised model(.|\n)*received: int8\n  expected: float16, bfloat16, float32"
+    with pytest.raises(UnsupportedModelError, match=message):
+        keras_h5.load(write_h5(tmp_path / "a.h5", arrays), CONFIG)
+
+
+def test_other_elements(tmp_path: Path):
+    arrays = random_arrays() | {QUERY: np.ones((12, 3, 4), np.complex64)}
+    with pytest.raises(UnsafeModelError, match="elements of type complex64"):
+        keras_h5.load(write_h5(tmp_path / "a.h5", arrays), CONFIG)
+    arrays = random_arrays() | {QUERY: np.ones((12, 3, 4), np.uint16).view("V2")}
+    with pytest.raises(UnsupportedModelError, match="the weights are not floats"):
+        keras_h5.load(write_h5(tmp_path / "a.h5", arrays), CONFIG)
+
+
+@pytest.mark.parametrize("kept", [9, 300, -1_000, -1])
+def test_truncated(path: Path, kept: int):
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ModelFileError, match="the HDF5 file cannot be read.(.|\n)*OSError"):
+        keras_h5.load(path, CONFIG)
+
+
+def test_not_hdf5(tmp_path: Path):
+    (tmp_path / "model.weights.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ModelFileError, match="not an HDF5 file; it looks like a Git LFS pointer"):
+        keras_h5.load(tmp_path / "model.weights.h5", CONFIG)
+
+
+def test_no_handle_is_kept(path: Path, tmp_path: Path):
+    keras_h5.load(path, CONFIG)
+    with pytest.raises(WeightError):
+        keras_h5.load(path, dataclasses.replace(CONFIG, hidden_dim=24))
+    assert h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE) == 0
+
+
+def test_from_several_threads(path: Path):
+    with ThreadPoolExecutor(4) as pool:
+        for loaded in pool.map(lambda _: keras_h5.load(path, CONFIG), range(8)):
+            assert_same(loaded, random_arrays())

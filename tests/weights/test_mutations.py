@@ -1,0 +1,103 @@
+"""Damaged files: the right tensors or an npbert error, whatever happens to the bytes.
+
+safetensors checks its header, so damage there is always seen; damage to the data changes the values
+and nothing else. HDF5 has no checksums on what Keras writes: what is promised there is a complete
+set of finite arrays of the right shapes, or an error.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from npbert.errors import NpbertError
+from npbert.weights import hugging_face, keras_h5, weight_shapes
+
+from . import model_files
+from .model_files import CONFIG, random_arrays, safetensors_bytes, write_h5
+
+SAFETENSORS = safetensors_bytes(model_files.hugging_face(random_arrays()))
+HEADER_END = 8 + int.from_bytes(SAFETENSORS[:8], "little")
+with tempfile.TemporaryDirectory() as made:
+    H5 = write_h5(Path(made) / "good.h5", random_arrays()).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mutations")
+
+
+def _mutations(content: bytes, end: int) -> st.SearchStrategy[bytes]:
+    """``content`` with one to three cuts, flips or copied pieces before ``end``."""
+    at = st.integers(0, end - 1)
+    flip = st.tuples(st.just("flip"), at, st.integers(1, 255))
+    cut = st.tuples(st.just("cut"), at, st.integers(1, 64))
+    truncate = st.tuples(st.just("truncate"), st.integers(0, len(content) - 1), st.just(0))
+    splice = st.tuples(st.just("splice"), at, at)
+    steps = st.lists(st.one_of(flip, cut, truncate, splice), min_size=1, max_size=3)
+    return steps.map(lambda steps: _apply(content, steps))
+
+
+def _apply(content: bytes, steps: list[tuple[str, int, int]]) -> bytes:
+    for kind, a, b in steps:
+        if kind == "flip":
+            content = (
+                content[:a] + bytes(byte ^ b for byte in content[a : a + 1]) + content[a + 1 :]
+            )
+        elif kind == "cut":
+            content = content[:a] + content[a + b :]
+        elif kind == "truncate":
+            content = content[:a]
+        else:
+            content = content[:a] + content[b : b + 32] + content[a + 32 :]
+    return content
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(content=_mutations(SAFETENSORS, HEADER_END))
+def test_safetensors_header(folder: Path, content: bytes):
+    path = folder / "model.safetensors"
+    path.write_bytes(content)
+    try:
+        loaded = hugging_face.load(path, CONFIG)
+    except NpbertError as error:
+        assert error.what
+        assert error.fix
+    else:
+        model_files.assert_same(loaded, random_arrays())
+
+
+@settings(max_examples=50, deadline=None)
+@given(at=st.integers(HEADER_END, len(SAFETENSORS) - 1), bits=st.integers(1, 255))
+def test_safetensors_data(folder: Path, at: int, bits: int):
+    path = folder / "model.safetensors"
+    path.write_bytes(_apply(SAFETENSORS, [("flip", at, bits)]))
+    try:
+        loaded = hugging_face.load(path, CONFIG)
+    except NpbertError as error:
+        assert "not finite" in error.what
+    else:
+        expected = random_arrays()
+        differences = [int((loaded[name] != expected[name]).sum()) for name in expected]
+        assert sum(differences) <= 1
+
+
+# Always the same examples: the HDF5 library reads them with C code that a new one could crash.
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(content=_mutations(H5, len(H5)))
+def test_h5(folder: Path, content: bytes):
+    path = folder / "model.weights.h5"
+    path.write_bytes(content)
+    try:
+        loaded = keras_h5.load(path, CONFIG)
+    except NpbertError as error:
+        assert error.what
+        assert error.fix
+    else:
+        assert {name: a.shape for name, a in loaded.items()} == weight_shapes(CONFIG)
+        assert all(np.isfinite(array).all() for array in loaded.values())
