@@ -27,7 +27,7 @@ test: $(VENV)/.test $(VENV)/.weights lint
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/mypy
 
 test-live: $(PEERS)/.installed
 	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -m live tests/live

@@ -17,7 +17,7 @@ from npbert.engine import forward, plan, run, threads
 from npbert.engine.inputs import Inputs, check_inputs, check_sequences
 from npbert.engine.packed import PackedWeights, random_weights
 from npbert.engine.trace import trace
-from npbert.errors import ConfigError, UnsupportedModelError
+from npbert.errors import ConfigError
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.simd import buffers
 from npbert.weights.names import weight_shapes
@@ -35,12 +35,18 @@ _KERAS_FIELDS = (
 
 
 class _Presets:
-    """``BertBackbone.presets``: the built-in presets, read when asked for."""
+    """``BertBackbone.presets``: the built-in presets, laid out as in Keras Hub."""
 
     def __get__(self, instance: object, owner: type) -> dict[str, dict[str, Any]]:
-        from npbert.presets import presets_table
+        from npbert.presets import BUILT_IN
 
-        return presets_table()
+        return {
+            name: {
+                "metadata": {"description": row.description, "params": row.parameters},
+                "kaggle_handle": row.handle,
+            }
+            for name, row in BUILT_IN.items()
+        }
 
 
 class Backbone:
@@ -259,7 +265,7 @@ class BertBackbone(Backbone):
         for start in _with_progress(range(0, B, batch_size), show_progress_bar):
             part = slice(start, start + batch_size)
             views = {name: value[part] for name, value in outputs.items()}
-            self._fill(views, Inputs(*(x[part] for x in checked)), skip_padding=skip_padding)
+            self._fill(views, checked.part(part), skip_padding=skip_padding)
         return outputs
 
     def encode_ragged(
@@ -300,7 +306,7 @@ class BertBackbone(Backbone):
 
     @property
     def token_embedding(self) -> TokenEmbedding:
-        """The token table as a layer: ids to vectors, or with ``reverse=True`` vectors to logits."""
+        """The token table as a layer: ids to vectors, or in reverse vectors to logits."""
         return TokenEmbedding(self._weights.tables["token"], self.config.hidden_dim)
 
     def weights(self) -> Iterator[tuple[str, F32]]:
@@ -342,25 +348,32 @@ class BertBackbone(Backbone):
         from rich.table import Table
 
         table = Table(title=f'Model "{self.name}"')
-        for heading in ("Layer", "Weights", "Parameters"):
+        for heading in ("Layer", "Tables and kernels", "Parameters"):
             table.add_column(heading, justify="right" if heading == "Parameters" else "left")
-        for layer, shapes in self._layers().items():
-            described = ", ".join(f"{n} {s}" for n, s in shapes.items() if s)
-            count = sum(int(np.prod(shape)) for shape in shapes.values())
-            table.add_row(layer, described, f"{count:,}")
+        for name, (shapes, times) in self._layers().items():
+            kernels = {p.removesuffix("/kernel"): s for p, s in shapes.items() if "/bias" not in p}
+            large = [f"{p.rsplit('/')[-1]} {s}" for p, s in kernels.items() if len(s) > 1]
+            count = f"{sum(int(np.prod(shape)) for shape in shapes.values()):,}"
+            table.add_row(name, "\n".join(large), f"{times} x {count}" if times > 1 else count)
         console = Console()
         console.print(table)
         size = self.count_params()
-        console.print(f"Parameters: {size:,} ({size * 4 / 2**20:.1f} MiB), float32")
+        console.print(f"Parameters: {size:,} ({size * 4 / 2**20:.1f} MiB of float32)")
         console.print(f"Activation: {self.config.activation}; threads: {self.num_threads}")
 
-    def _layers(self) -> dict[str, dict[str, tuple[int, ...]]]:
-        """Weight shapes by top-level layer."""
-        layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    def _layers(self) -> dict[str, tuple[dict[str, tuple[int, ...]], int]]:
+        """Layer -> weight shapes, and how many such layers there are: the encoder's are alike."""
+        L = self.config.num_layers
+        encoder = "transformer_layer_0" + (f" to {L - 1}" if L > 1 else "")
+        layers: dict[str, tuple[dict[str, tuple[int, ...]], int]] = {}
         shapes = weight_shapes(self.config, pooler=self._weights.pooler is not None)
         for path, shape in shapes.items():
             layer, name = path.split("/", 1)
-            layers.setdefault(layer, {})[name] = shape
+            if layer == "transformer_layer_0":
+                layer = encoder
+            elif layer.startswith("transformer_layer_"):
+                continue
+            layers.setdefault(layer, ({}, L if layer == encoder else 1))[0][name] = shape
         return layers
 
     def __repr__(self) -> str:

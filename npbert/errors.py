@@ -1,7 +1,7 @@
 """Every error npbert raises on purpose.
 
-All of them derive from `NpbertError`, and all of them are built from the same five pieces, so that a
-reader finds the remedy in the same place each time:
+All of them derive from `NpbertError` and are built from the same five pieces, so that a reader
+finds the remedy in the same place each time:
 
     token_ids has an id outside the vocabulary.
       where:    token_ids[3, 17]

@@ -48,8 +48,7 @@ def forward(
     """
     epsilon = config.layer_norm_epsilon
     scale = round_constants(1 / math.sqrt(config.head_dim))
-    constants = {"cubic": round_constants(0.044715)}
-    constants = constants if config.activation == "gelu_approximate" else {}
+    cubic = round_constants(0.044715)
 
     token = lookup(weights["token_embedding/embeddings"], token_ids)
     position = weights["position_embedding/embeddings"][: token_ids.shape[1]]
@@ -64,12 +63,13 @@ def forward(
     for i in range(config.num_layers):
         layer, stage = f"transformer_layer_{i}", f"layer.{i}"
         dense = f"{layer}/self_attention_layer"
-        heads = [dense_heads(x, *_pair(weights, f"{dense}/{q}")) for q in ("query", "key", "value")]
-        scores, probs, context = attention(
-            *heads, padding_mask, fused=config.dropout == 0, scale=scale
+        query, key, value = (
+            dense_heads(x, *_pair(weights, f"{dense}/{name}")) for name in ("query", "key", "value")
         )
-        attended = join_heads(context, *_pair(weights, f"{dense}/attention_output"))
-        residual = attended + x
+        fused = config.dropout == 0
+        attended = attention(query, key, value, padding_mask, fused=fused, scale=scale)
+        joined = join_heads(attended.context, *_pair(weights, f"{dense}/attention_output"))
+        residual = joined + x
         norm = _pair(weights, f"{layer}/self_attention_layer_norm", "gamma", "beta")
         y = layer_norm(residual, *norm, epsilon=epsilon)
         block = feed_forward(
@@ -77,19 +77,25 @@ def forward(
             *_pair(weights, f"{layer}/feedforward_intermediate_dense"),
             *_pair(weights, f"{layer}/feedforward_output_dense"),
             activation=config.activation,
-            **constants,
+            cubic=cubic,
         )
         output = block.output + y
         norm = _pair(weights, f"{layer}/feedforward_layer_norm", "gamma", "beta")
         x = layer_norm(output, *norm, epsilon=epsilon)
-        for name, value in {
-            **dict(zip(("query", "key", "value"), heads)),
-            **{"scores": scores, "probs": probs, "context": context},
-            **{"attention_output": attended, "attention_residual": residual},
-            **{"attention_layer_norm": y, **block._asdict()},
-            **{"output_residual": output, "output_layer_norm": x},
-        }.items():
-            seen(f"{stage}.{name}", value)
+        stages = {
+            "query": query,
+            "key": key,
+            "value": value,
+            **attended._asdict(),
+            "attention_output": joined,
+            "attention_residual": residual,
+            "attention_layer_norm": y,
+            **block._asdict(),
+            "output_residual": output,
+            "output_layer_norm": x,
+        }
+        for name, array in stages.items():
+            seen(f"{stage}.{name}", array)
 
     outputs = {"sequence_output": x}
     if "pooled_dense/kernel" in weights:

@@ -15,9 +15,9 @@ letter meaning
 ``P``  ``max_sequence_length``: rows of the position table
 ``S``  ``num_segments``
 ``L``  ``num_layers``
-``R``  ragged rows: the tokens of a batch that are computed, end to end, without padding
+``R``  ragged rows: the tokens of a batch that are computed, end to end
 ====== =========================================================
 
-``(B, T) -> (B, T, D)`` above a function says what goes in and what comes out. ``K`` and ``M`` appear
-only inside ``npbert.simd``, with the meaning they have for a matrix product: ``(M, K) @ (K, N)``.
+``(B, T) -> (B, T, D)`` beside a function says what goes in and what comes out. ``K`` and ``M``
+appear only where matrices are multiplied, as ``(M, K) @ (K, N)``.
 """

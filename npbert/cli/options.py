@@ -28,9 +28,6 @@ Input = Annotated[
         "--input",
         "-i",
         metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        allow_dash=True,
         help="A UTF-8 file with one text on each line; - is stdin.",
     ),
 ]

@@ -57,5 +57,10 @@ def run(
     Console().print(tables.similarity_table(listed, cosines))
     typer.echo(embed.summary(embedder, len(listed), seconds), err=True)
     if sample:
-        npbert = "npbert" if shutil.which("npbert") else sys.argv[0]
-        typer.echo(_NEXT.format(npbert=npbert, model=model))
+        typer.echo(_NEXT.format(npbert=_program(), model=model))
+
+
+def _program() -> str:
+    """How to call npbert from here: an environment that is not activated needs the path."""
+    called = sys.argv[0]
+    return called if called.endswith("npbert") and not shutil.which("npbert") else "npbert"

@@ -14,7 +14,7 @@ def gather(texts: list[str] | None, file: Path | None) -> list[str]:
     """The texts of one command, from exactly one place.
 
     Raises:
-        typer.BadParameter: texts from two places, or from none.
+        typer.BadParameter: texts from two places, from none, or from a file that is not there.
         InputError: the file is not UTF-8.
     """
     if texts and file is not None:
@@ -22,6 +22,8 @@ def gather(texts: list[str] | None, file: Path | None) -> list[str]:
     if texts:
         return texts
     if file is not None and str(file) != "-":
+        if file.is_dir() or not file.exists():
+            raise typer.BadParameter(f"--input {file} does not exist, or is a directory")
         return split_lines(file.read_bytes(), file)
     if file is None and sys.stdin.isatty():
         raise typer.BadParameter("no texts: give them as arguments, with --input FILE or on stdin")

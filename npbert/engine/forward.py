@@ -206,7 +206,8 @@ def prepare(wanted: list[Kernel]) -> None:
 
     console = Console(file=sys.stderr)
     title = "npbert: compiling kernels, once for this machine"
-    if not console.is_terminal:
+    hidden = not console.is_terminal
+    if hidden:
         print(f"{title} ({len(missing)}, about {len(missing)} s) ...", file=sys.stderr)
-    for each in track(missing, title, console=console, transient=True, disable=not console.is_terminal):
+    for each in track(missing, title, console=console, transient=True, disable=hidden):
         each.prepare()

@@ -25,6 +25,10 @@ class Inputs(NamedTuple):
     segment_ids: NDArray[np.int32]  # (B, T)
     kept: NDArray[np.bool_]  # (B, T): the padding mask; whatever is not 0 keeps
 
+    def part(self, rows: slice) -> Inputs:
+        """Some of the sequences."""
+        return Inputs(self.token_ids[rows], self.segment_ids[rows], self.kept[rows])
+
 
 def check_inputs(inputs: object, config: BertConfig) -> Inputs:
     """Check the dictionary that `BertBackbone` is called with.
@@ -59,9 +63,7 @@ def check_inputs(inputs: object, config: BertConfig) -> Inputs:
     return Inputs(token_ids.astype(np.int32), segment_ids.astype(np.int32), kept)
 
 
-def check_sequences(
-    sequences: Sequence[object], config: BertConfig
-) -> list[NDArray[np.int32]]:
+def check_sequences(sequences: Sequence[object], config: BertConfig) -> list[NDArray[np.int32]]:
     """Check token ids that were never padded: one array of ids for each sequence."""
     checked: list[NDArray[np.int32]] = []
     for i, each in enumerate(sequences):

@@ -14,8 +14,8 @@ class Plan:
     """R rows, sequence after sequence, without padding unless padding is to be computed.
 
     Sequence b is the rows ``row_starts[b] : row_starts[b + 1]``. Its keys, the rows that its mask
-    keeps, are ``keys[key_starts[b] : key_starts[b + 1]]``. A position is a column of the batch, also
-    after a hole in the mask or left padding.
+    keeps, are ``keys[key_starts[b] : key_starts[b + 1]]``. A position is a column of the batch,
+    also after a hole in the mask or left padding.
     """
 
     token_ids: NDArray[np.int32]  # (R,)
@@ -81,12 +81,12 @@ def plan_batch(
     With ``skip_padding`` only kept tokens become rows, and column 0, which the pooler reads. A
     sequence of which nothing is kept is computed in full either way.
     """
-    nothing = ~kept.any(axis=1)  # (B,)
+    nothing: NDArray[np.bool_] = np.logical_not(kept.any(axis=1))  # (B,)
     computed = np.ones_like(kept)
     if skip_padding:
         computed = kept | nothing[:, None]
         computed[:, :1] = True
-    uniform = nothing & fused
+    uniform = np.logical_and(nothing, fused)
     sequences, columns = np.nonzero(computed)  # (R,) x2
     is_key = (kept | uniform[:, None])[sequences, columns]
     return Plan(

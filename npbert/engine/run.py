@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def run(
     parts = list(plan.parts(max(1, min(PART_ROWS, fair_share))))
 
     def tasks(job: threads.Job) -> list[Callable[[], None]]:
-        def task(start: int, stop: int) -> None:
+        def compute(start: int, stop: int) -> None:
             workspace = workspaces.take()
             part = plan.part(start, stop)
             first = int(plan.row_starts[start])
@@ -53,7 +54,7 @@ def run(
             out[first : first + part.rows] = hidden
             workspaces.give(workspace)
 
-        return [lambda start=start, stop=stop: task(start, stop) for start, stop in parts]
+        return [partial(compute, start, stop) for start, stop in parts]
 
     threads.run(tasks, num_threads)
     return out

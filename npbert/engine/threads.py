@@ -1,8 +1,8 @@
 """npbert's own threads: how many, and how work is shared out.
 
-Threads start when the first call needs them, are daemons, block when there is nothing to do, and are
-made again in a forked child. A caller works on its own job too, so any number of threads may call at
-once: with every helper busy elsewhere, a job simply runs on its caller.
+Threads start when the first call needs them, are daemons, block when there is nothing to do, and
+are made again in a forked child. A caller works on its own job too, so any number of threads may
+call at once: with every helper busy elsewhere, a job simply runs on its caller.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ _starting = threading.Lock()
 
 
 def run(make_tasks: Callable[[Job], Sequence[Callable[[], None]]], threads: int) -> None:
-    """Run the tasks on at most ``threads`` threads, the caller's among them; return when all are done.
+    """Run the tasks on at most ``threads`` threads, the caller's among them, to the end.
 
     ``make_tasks`` receives the job, so that its tasks can ask whether it was stopped.
     """

@@ -11,8 +11,8 @@ scaling     the query, before the product     the scores, after it
 no key kept all probabilities are 0           uniform over all T keys
 =========== ================================= =================================
 
-Where a key is kept, the paths differ by rounding only, and not even that when 1 / sqrt(H) is a power
-of two (H = 64). A masked key is dropped rather than weighted by 0, so that a NaN in it stays there.
+Where a key is kept, the paths differ by rounding only, and not even by that when 1 / sqrt(H) is a
+power of two (H = 64). A masked key is dropped, not weighted by 0: a NaN in it stays there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def attention(
     scale: float | None = None,
 ) -> Attention:
     """The definition; ``fused`` is Keras's path for dropout == 0."""
-    B, T, N, H = query.shape
+    H = query.shape[-1]
     scale = query.dtype.type(1 / math.sqrt(H) if scale is None else scale)
     q, k, v = (np.swapaxes(x, 1, 2) for x in (query, key, value))  # (B, N, T, H)
     if fused:
@@ -78,8 +78,8 @@ def attention_kernel(  # type: ignore[no-untyped-def]
     ``qkv``: row r holds query, key and value of token r, each N x H. Sequence b is the rows
     ``row_starts[b] : row_starts[b + 1]``; its kept keys are the rows ``keys[key_starts[b] :
     key_starts[b + 1]]``; ``uniform[b]`` replaces its scores by zeros (nothing is kept, ``fused``).
-    ``query``, ``scores``, ``context``, ``key_panels`` and ``value_panels`` are scratch: as many rows
-    as are worked on at once, as many columns as H, the most keys, and H need.
+    ``query``, ``scores``, ``context``, ``key_panels`` and ``value_panels`` are scratch: the rows
+    that are worked on at once, and the columns that H, the most keys, and H need.
     ``scores_seen`` and ``probs_seen`` (R, N, keys) receive what they are called, unless empty.
     """
     D = N * H

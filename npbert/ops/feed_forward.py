@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from npbert.ops.dense import dense
-from npbert.ops.gelu import GELUS
+from npbert.ops.gelu import gelu, gelu_approximate
 from npbert.ops.types import Array
 
 
@@ -30,9 +30,12 @@ def feed_forward(
     output_bias: Array,  # (D,)
     *,
     activation: str,
-    **constants: float,
+    cubic: float = 0.044715,
 ) -> FeedForward:
-    """``gelu(x @ W1 + b1) @ W2 + b2``; ``constants`` go to the GELU."""
+    """``gelu(x @ W1 + b1) @ W2 + b2``; ``cubic`` is the tanh GELU's constant."""
     intermediate = dense(x, intermediate_kernel, intermediate_bias)
-    activated = GELUS[activation](intermediate, **constants)
+    if activation == "gelu_approximate":
+        activated = gelu_approximate(intermediate, cubic=cubic)
+    else:
+        activated = gelu(intermediate)
     return FeedForward(intermediate, activated, dense(activated, output_kernel, output_bias))

@@ -27,9 +27,6 @@ def gelu(x: Array) -> Array:
     return 0.5 * x * (1 + erf(x / math.sqrt(2)))
 
 
-GELUS = {"gelu_approximate": gelu_approximate, "gelu": gelu}
-
-
 @kernel("void(float32[:, ::1], float32[:, ::1])")
 def gelu_approximate_kernel(x, out):  # type: ignore[no-untyped-def]
     """(R, F) -> (R, F); ``out`` may be ``x``."""

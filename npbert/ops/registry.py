@@ -1,8 +1,8 @@
 """Every op once: its definition, and its kernel behind the same signature.
 
 Tests, benchmarks and notebooks go through this table. A ``compiled`` function takes what the
-definition takes, copies it into the padded, aligned float32 buffers that a kernel wants, and returns
-what the definition returns; the engine, which has such buffers already, calls the kernels themselves.
+definition takes, copies it into the padded, aligned float32 buffers that a kernel wants, and
+returns what the definition returns; the engine, which has such buffers, calls the kernels.
 """
 
 from __future__ import annotations
@@ -144,9 +144,7 @@ def _pooler(sequence: Array, kernel: Array, bias: Array) -> Array:
 
 OPS: Final[dict[str, Op]] = {
     "lookup": Op(embedding.lookup, _lookup, (embedding.lookup_kernel,)),
-    "add_embeddings": Op(
-        embedding.add_embeddings, _add_embeddings, (embedding.embedding_kernel,)
-    ),
+    "add_embeddings": Op(embedding.add_embeddings, _add_embeddings, (embedding.embedding_kernel,)),
     "layer_norm": Op(layer_norm.layer_norm, _layer_norm, (layer_norm.layer_norm_kernel,)),
     "dense": Op(dense_op.dense, _dense, (dense_op.dense_kernel,)),
     "softmax": Op(softmax.softmax, _softmax, (softmax.softmax_kernel,)),
@@ -159,7 +157,9 @@ OPS: Final[dict[str, Op]] = {
     "gelu": Op(gelu.gelu, _elementwise(gelu.gelu_kernel), (gelu.gelu_kernel,)),
     "tanh": Op(np.tanh, _elementwise(pooler.tanh_kernel), (pooler.tanh_kernel,)),
     "pooler": Op(pooler.pooler, _pooler, (dense_op.dense_kernel, pooler.tanh_kernel)),
-    "mean_pool": Op(pooling.mean_pool, _pool(pooling.mean_pool_kernel), (pooling.mean_pool_kernel,)),
+    "mean_pool": Op(
+        pooling.mean_pool, _pool(pooling.mean_pool_kernel), (pooling.mean_pool_kernel,)
+    ),
     "max_pool": Op(pooling.max_pool, _pool(pooling.max_pool_kernel), (pooling.max_pool_kernel,)),
     "l2_normalize": Op(
         pooling.l2_normalize,
@@ -168,4 +168,3 @@ OPS: Final[dict[str, Op]] = {
     ),
 }
 """Name -> op, in the order in which a text meets them."""
-

@@ -44,7 +44,7 @@ class TokenEmbedding:
                 received=f"dtype {ids.dtype}",
                 fix="pass reverse=True to turn vectors into logits",
             )
-        if ids.size and not (0 <= int(ids.min()) and int(ids.max()) < V):
+        if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= V):
             raise InputError(
                 "token_embedding got an id out of range.",
                 received=f"ids from {ids.min()} to {ids.max()}",

@@ -61,9 +61,9 @@ def _dtype(policy: object, where: Path) -> str:
     """The name of the dtype policy: a string, or the object Keras serialises it to."""
     if policy is None:
         return "float32"
-    if isinstance(policy, str):
-        name, kind = policy, "DTypePolicy"
-    else:
+    name: object = policy
+    kind: object = "DTypePolicy"
+    if not isinstance(policy, str):
         saved = _mapping(policy) or {}
         kind = saved.get("class_name")
         name = (_mapping(saved.get("config")) or {}).get("name")

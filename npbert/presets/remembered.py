@@ -48,13 +48,13 @@ def sha256_of(path: Path) -> str:
 def cache_directory() -> Path:
     """Where npbert keeps files of its own: ``NPBERT_CACHE_DIR``, else the system's usual place."""
     if chosen := os.environ.get("NPBERT_CACHE_DIR"):
-        return Path(chosen)
-    home = os.path.expanduser("~")
+        return Path(os.path.abspath(os.path.expanduser(chosen)))
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home) / "npbert"
+        return Path(os.environ.get("LOCALAPPDATA") or os.path.expanduser("~"), "npbert")
     if sys.platform == "darwin":
-        return Path(home) / "Library" / "Caches" / "npbert"
-    return Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "npbert"
+        return Path(os.path.expanduser("~/Library/Caches/npbert"))
+    xdg = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(xdg if os.path.isabs(xdg) else os.path.expanduser("~/.cache"), "npbert")
 
 
 def _read(folder: Path) -> dict[str, str]:
@@ -73,6 +73,8 @@ def _read(folder: Path) -> dict[str, str]:
 
 def _write(folder: Path, known: dict[str, str]) -> None:
     """Replace the memory in one step: a reader sees the old file or the new one."""
+    if not folder.is_absolute():  # a user without a home
+        return
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):

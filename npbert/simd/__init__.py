@@ -4,7 +4,7 @@
 `kernel`            the one decorator that compiles, and the one file that decides Numba's options
 `cache`             compiled kernels on disk, safely
 `isa`               which instruction set, and the tile shape that suits it
-`vector`            `f32x16`, sixteen float32 lanes as a value in Numba code, and what one does to it
+`vector`            `f32x16`: sixteen float32 lanes as a value in Numba code
 `vector_math`       exp, tanh and both GELUs of sixteen lanes, by polynomials of our own
 `tile`, `gemm`      the matrix product: register tile, packed weights, the loop over tiles
 `buffers`           aligned memory

@@ -149,7 +149,7 @@ class _KernelCache:
             path, key = self.entry(sig, data.target_context)
             _write(path, key + b"\0" + _reduce(data))
         except OSError as error:
-            if path is None or not path.is_file():  # else another process was faster
+            if path is None or not os.path.isfile(path):  # else another process was faster
                 _unusable(error)
         except Exception as error:
             _numba_moved(error)

@@ -1,6 +1,6 @@
 """The matrix product: weights packed once, and a loop that walks register tiles over them.
 
-One function serves every product of BERT: the dense layers, ``query @ key^T`` and ``probs @ value``.
+One function serves all of BERT: the dense layers, ``query @ key^T`` and ``probs @ value``.
 
 Packed layout
     ``b`` of shape (K, N) is cut into panels of ``TILE_VECTORS * 16`` columns (the last may be
@@ -9,9 +9,9 @@ Packed layout
 
 Numerics contract
     An element is summed in ascending k, in parts of ``DEPTH`` that start from zero each; parts are
-    added in ascending order; then the bias; then the residual. That order does not know about tiles,
-    rows, threads or instruction sets, and so neither do the bits. Short chains also keep the error
-    from growing with K.
+    added in ascending order; then the bias; then the residual. That order does not know about
+    tiles, rows, threads or instruction sets, and so neither do the bits. Short chains also keep the
+    error from growing with K.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from npbert.simd.kernel import kernel
 DEPTH = 64
 """How many products one chain sums. Part of the numerics contract: a change is a new NUMERICS.
 
-Chosen by measurement, once: the geometric mean of npbert's error over Keras's, on the goldens, was
-1.03 against jax and 0.95 against TensorFlow with chains of 256, 0.99 and 0.92 with 128, 0.94 and 0.87
-with 64, 0.89 and 0.83 with 32. 64 costs 2 % of the speed of a product, 32 costs 6 %.
+Chosen by measurement, once. The geometric mean of npbert's error over Keras's, on the goldens:
+1.03 against jax and 0.95 against TensorFlow with chains of 256, 0.99 and 0.92 with 128, 0.94 and
+0.87 with 64, 0.89 and 0.83 with 32. 64 costs 2 % of the speed of a product, 32 costs 6 %.
 """
 
 _ROW_BLOCK = 128  # rows of `a` that stay in the L2 cache while all panels pass by

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 from npbert.errors import KernelError
@@ -35,7 +34,7 @@ class Kernel:
         signature: Numba's notation, for instance ``"void(float32[:, ::1], int64)"``.
     """
 
-    def __init__(self, function: FunctionType, signature: str) -> None:
+    def __init__(self, function: Callable[..., Any], signature: str) -> None:
         self.function = function
         self.signature = signature
         self.name = function.__name__
@@ -101,16 +100,16 @@ class Kernel:
         return f"<kernel {self.function.__module__}.{self.name}>"
 
 
-def kernel(signature: str) -> Callable[[FunctionType], Kernel]:
+def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
     """Decorate a function as a kernel of ``signature``."""
 
-    def decorate(function: FunctionType) -> Kernel:
+    def decorate(function: Callable[..., Any]) -> Kernel:
         return Kernel(function, signature)
 
     return decorate
 
 
-def inline(function: FunctionType) -> Kernel:
+def inline(function: Callable[..., Any]) -> Kernel:
     """Decorate a piece that several kernels share: its code is copied into each of them.
 
     It may take and return `f32x16` values, and cannot be called from Python.
@@ -132,7 +131,7 @@ def import_numba() -> Any:
             received=f"{type(error).__name__}: {error}",
             fix="pip install --force-reinstall numba; npbert.reference runs without it, slowly",
         ) from error
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    if numba.config.DISABLE_JIT:
         raise KernelError(
             "Numba's JIT is switched off, and kernels exist only as compiled code.",
             where="environment variable NUMBA_DISABLE_JIT",

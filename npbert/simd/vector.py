@@ -42,13 +42,13 @@ f32x16 = _F32x16()
 
 
 @register_model(_F32x16)
-class _F32x16Model(models.PrimitiveModel):
+class _F32x16Model(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, numba_type: Any) -> None:
         super().__init__(manager, numba_type, VECTOR)
 
 
 @infer_global(operator.neg)
-class _NegationTyping(AbstractTemplate):
+class _NegationTyping(AbstractTemplate):  # type: ignore[misc]
     def generic(self, args: Any, kws: Any) -> Any:
         return signature(f32x16, *args) if args == (f32x16,) else None
 
@@ -60,7 +60,7 @@ def _negation(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 def _binary_operator(python_operator: Any, instruction: str) -> None:
     @infer_global(python_operator)
-    class _Typing(AbstractTemplate):
+    class _Typing(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
             return signature(f32x16, *args) if args == (f32x16, f32x16) else None
 
@@ -245,7 +245,7 @@ def minimum(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def where_less(typing: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
-    """``then`` in the lanes where ``a < b``, ``otherwise`` in the rest (also where one is NaN)."""
+    """``then`` in the lanes where ``a < b``, ``otherwise`` in the rest (NaN among them)."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<", *args[:2]), *args[2:])
@@ -283,7 +283,7 @@ def max_lanes(typing: Any, value: Any) -> Any:
 
 @intrinsic
 def power_of_two(typing: Any, shifted: Any) -> Any:
-    """``2.0 ** n`` for a float whose lowest eight bits hold ``n + 127``: they become the exponent."""
+    """``2.0 ** n`` for a float whose lowest bits hold ``n + 127``: they become the exponent."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = builder.shl(builder.bitcast(args[0], VECTOR_INT), constant(23))

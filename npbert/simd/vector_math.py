@@ -1,20 +1,20 @@
 """exp, tanh and both GELUs of sixteen lanes, by polynomials of our own.
 
 The C library's functions differ between systems and take one value at a time. These are made of
-operations that round alike everywhere (+ - * / fma, comparisons, bits), and so have the same bits on
-every machine. A NaN goes through all of them.
+operations that round alike everywhere (+ - * / fma, comparisons, bits), and so have the same bits
+on every machine. A NaN goes through all of them.
 
-All share one idea: ``e^x = 2^n * 2^f`` with n whole and \\|f\\| <= 1/2. Adding 1.5 * 2^23 to a number of
-this size leaves no room for fractions: the sum is rounded to a whole number, n, in its lowest bits,
-from where `power_of_two` moves it into an exponent. The added 127 is that of the exponent's
-encoding; the 64 keeps exponents of tiny results in range until a last multiplication by 2^-64, which
-lets them fade into the subnormal numbers.
+All share one idea: ``e^x = 2^n * 2^f`` with n whole and f at most 1/2. Adding 1.5 * 2^23 to a
+number of this size leaves no room for fractions: the sum is rounded to a whole number, n, in its
+lowest bits, from where `power_of_two` moves it into an exponent. The added 127 is that of the
+exponent's encoding; the 64 keeps exponents of tiny results in range until a last multiplication by
+2^-64, which lets them fade into the subnormal numbers.
 
 Maximum errors, over all float32 inputs (``python tests/vector_math_sweep.py``, its result and the
 worst arguments in ``golden/vector_math.json``): exp 0.9 ULP, tanh 1.5, gelu_approximate 3.2, gelu
 5.1; both GELUs keep that relative accuracy through the whole left tail, where ``1 + tanh`` and
-``1 + erf`` have no correct digit left. The coefficients were fitted in higher precision to the least
-maximum relative error, rounded to float32, and improved by local search.
+``1 + erf`` have no correct digit left. The coefficients were fitted in higher precision to the
+least maximum relative error, rounded to float32, and improved by local search.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _read_modules(path: Path) -> list[tuple[str, str]]:
     entries: Any = wrapped["modules"]
     if len(wrapped) > 1 or not isinstance(entries, list):
         raise _damaged(path, "a list of modules", type(entries).__name__)
-    return [_module(entry, path) for entry in cast("list[Any]", entries)]
+    return [_module(entry, path) for entry in entries]
 
 
 def _module(entry: Any, path: Path) -> tuple[str, str]:
@@ -150,7 +150,7 @@ def _modes(config: dict[str, Any], path: Path) -> list[str]:
     if stated is None:
         chosen = [m for key, m in _BOOLEANS.items() if _boolean(config.get(key, False), key, path)]
         return chosen or ["mean"]
-    modes: list[Any] = cast("list[Any]", stated) if isinstance(stated, list) else [stated]
+    modes: list[Any] = stated if isinstance(stated, list) else [stated]
     if not modes or not all(isinstance(mode, str) for mode in modes):
         raise _damaged(path, "pooling_mode as a str", f"{stated!r:.80}")
     return modes

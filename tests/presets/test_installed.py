@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import shutil
 import sys
+import types
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -79,6 +80,13 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_module_without_a_folder(monkeypatch: pytest.MonkeyPatch):
     _register(monkeypatch, dataclasses.replace(PACKAGED[0], module="json"))
+    with pytest.raises(ModelFileError, match="is not installed"):
+        find_installed(NAME)
+
+
+def test_something_without_a_spec_under_the_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "made_up_module", types.ModuleType("made_up_module"))
+    _register(monkeypatch, dataclasses.replace(PACKAGED[0], module="made_up_module"))
     with pytest.raises(ModelFileError, match="is not installed"):
         find_installed(NAME)
 

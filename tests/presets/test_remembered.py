@@ -107,6 +107,13 @@ def test_a_full_disk(cache: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
     assert list(cache.iterdir()) == []
 
 
+def test_a_user_without_a_home(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(remembered, "cache_directory", lambda: Path("~/.cache/npbert"))
+    assert sha256_of(weights) == RIGHT
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
 def test_the_usual_place(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("NPBERT_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")

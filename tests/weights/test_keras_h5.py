@@ -10,7 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
-from npbert.errors import ModelFileError, UnsafeModelError, UnsupportedModelError, WeightError
+from npbert.errors import (
+    ModelFileError,
+    ResourceLimitError,
+    UnsafeModelError,
+    UnsupportedModelError,
+    WeightError,
+)
 from npbert.weights import keras_h5, weight_shapes
 from npbert.weights.names import tensors
 
@@ -158,7 +164,7 @@ def test_other_elements(tmp_path: Path):
 @pytest.mark.parametrize("kept", [9, 300, -1_000, -1])
 def test_truncated(path: Path, kept: int):
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ModelFileError, match="the HDF5 file cannot be read.(.|\n)*OSError"):
+    with pytest.raises(ModelFileError, match=r"the HDF5 file cannot be read\.(.|\n)*OSError"):
         keras_h5.load(path, CONFIG)
 
 
@@ -173,6 +179,15 @@ def test_no_handle_is_kept(path: Path, tmp_path: Path):
     with pytest.raises(WeightError):
         keras_h5.load(path, dataclasses.replace(CONFIG, hidden_dim=24))
     assert h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE) == 0
+
+
+def test_no_memory(path: Path, monkeypatch: pytest.MonkeyPatch):
+    def none_left(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(keras_h5, "collect", none_left)
+    with pytest.raises(ResourceLimitError, match="asks for more memory than there is"):
+        keras_h5.load(path, CONFIG)
 
 
 def test_from_several_threads(path: Path):

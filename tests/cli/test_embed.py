@@ -1,0 +1,93 @@
+"""``npbert embed``."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npbert import Embedder
+
+from .conftest import Npbert
+
+pytestmark = pytest.mark.kernel
+TEXTS = ["the river runs", "our old mill", ""]
+
+
+@pytest.fixture(scope="module")
+def vectors(model: Path) -> np.ndarray:
+    return Embedder(model).encode(TEXTS)
+
+
+def test_arguments_to_a_table(npbert: Npbert, model: Path) -> None:
+    done = npbert("embed", "--model", model, *TEXTS)
+    assert done.code == 0
+    assert "3 x 20" in done.out
+    assert "the river runs" in done.out
+    assert "3 texts -> 20 numbers each, in " in done.err
+
+
+def test_a_file_to_npy(npbert: Npbert, model: Path, tmp_path: Path, vectors: np.ndarray) -> None:
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
+    output = tmp_path / "vectors.npy"
+    done = npbert("embed", "-m", model, "-i", tmp_path / "texts.txt", "-o", output)
+    assert (done.code, done.out) == (0, "")
+    assert np.load(output).tobytes() == vectors.tobytes()
+
+
+def test_stdin_to_jsonl(
+    npbert: Npbert,
+    model: Path,
+    tmp_path: Path,
+    vectors: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = io.BytesIO("\n".join([*TEXTS, ""]).encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(content))
+    assert npbert("embed", "-m", model, "-o", tmp_path / "v.jsonl").code == 0
+    rows = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in rows] == TEXTS
+    stored = np.array([row["embedding"] for row in rows], np.float32)
+    assert stored.tobytes() == vectors.tobytes()
+
+
+def test_options_reach_the_embedder(npbert: Npbert, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "v.npy"
+    options = ("--no-normalize", "--activation", "gelu_approximate", "--max-seq-length", 9)
+    done = npbert("embed", "-m", model, *options, "--threads", 1, "-o", output, *TEXTS)
+    assert "on 1 thread\n" in done.err
+    embedder = Embedder(model, activation="gelu_approximate", max_seq_length=9)
+    expected = embedder.encode(TEXTS, normalize_embeddings=False)
+    assert np.load(output).tobytes() == expected.tobytes()
+
+
+def test_similarity_beside_the_file(npbert: Npbert, model: Path, tmp_path: Path) -> None:
+    done = npbert("embed", "-m", model, "--similarity", "-o", tmp_path / "v.npy", *TEXTS)
+    assert "How alike" in done.out
+    assert (tmp_path / "v.npy").exists()
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_cut_is_one_line_on_stderr(npbert: Npbert, model: Path) -> None:
+    done = npbert("embed", "-m", model, "the mill " * 9)
+    assert done.code == 0
+    assert "npbert: warning: cut 1 of 1 texts after 11 tokens, the limit of" in done.err
+    assert ".py" not in done.err
+
+
+def test_an_output_that_cannot_be_is_refused_first(npbert: Npbert, tmp_path: Path) -> None:
+    done = npbert("embed", "a", "-m", tmp_path / "missing", "-o", tmp_path / "v.parquet")
+    assert done.code == 2
+    assert ".npy or .jsonl" in done.err
+
+
+def test_no_texts_at_all(npbert: Npbert, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    done = npbert("embed", "-m", model, "-i", tmp_path / "empty.txt", "-o", tmp_path / "v.npy")
+    assert done.code == 0
+    assert np.load(tmp_path / "v.npy").shape == (0, 20)
+    assert "0 texts" in done.err

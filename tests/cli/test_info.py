@@ -1,0 +1,80 @@
+"""``npbert info``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from text.tiny_model import write_tiny_model
+
+from npbert.errors import KernelError
+from npbert.simd import isa
+
+from .conftest import Npbert
+
+
+def rows(out: str) -> dict[str, str]:
+    """The table, as name -> value."""
+    cells = [line.strip()[1:-1].split("│") for line in out.splitlines() if "│" in line]
+    return {name.strip(): value.strip() for name, value in cells}
+
+
+def test_everything_that_decides_the_vectors(npbert: Npbert, model: Path) -> None:
+    done = npbert("info", model)
+    shown = rows(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert shown["format"] == "hugging_face"
+    assert shown["hidden_dim"] == "20"
+    assert shown["activation"] == "gelu: by erf, as Hugging Face computes it"
+    assert shown["pooling"] == "mean, from modules.json"
+    assert shown["normalized"] == "yes: vectors have length 1"
+    assert shown["max_seq_length"] == "11 tokens, from sentence_bert_config.json"
+    assert shown["sentence_bert_config.json"] == "11 tokens"
+    assert shown["tokenizer_config.json"] == "no limit"
+    assert shown["the position table"] == "19 tokens"
+    assert shown["tokenizer.json (never used)"] == "6 tokens"
+    assert re.fullmatch(r"[\d,]+, with the pooler", shown["parameters"])
+    assert re.fullmatch(r"\d+ MiB of float32 weights", shown["memory"])
+    assert re.fullmatch(r"\d+: .+", shown["threads"])
+    assert shown["numerics"] == "1"
+
+
+@pytest.mark.kernel
+def test_the_instruction_set(npbert: Npbert, model: Path) -> None:
+    assert rows(npbert("info", model).out)["kernels"] in isa.ISAS
+
+
+def test_a_broken_numba_is_no_reason_to_fail(
+    npbert: Npbert, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise KernelError("Numba cannot be imported.")
+
+    monkeypatch.setattr(isa, "current", broken)
+    assert rows(npbert("info", model).out)["kernels"] == "none: Numba cannot be imported."
+
+
+def test_a_built_in_name_has_no_files(npbert: Npbert) -> None:
+    shown = rows(npbert("info", "bert_tiny_en_uncased").out)
+    assert shown["directory"].startswith("none: the config comes with npbert")
+    assert shown["activation"] == "gelu_approximate: by tanh, as Keras Hub computes it"
+    assert shown["parameters"] == "4,385,920, with the pooler"
+    assert "pooling" not in shown
+
+
+def test_a_model_without_a_tokenizer_or_pooling(npbert: Npbert, tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    (tmp_path / "modules.json").unlink()
+    shown = rows(npbert("info", tmp_path).out)
+    assert shown["pooling"] == "mean, from npbert's default; the model does not say"
+    assert shown["normalized"] == "no"
+    (tmp_path / "tokenizer.json").unlink()
+    shown = rows(npbert("info", tmp_path).out)
+    assert shown["texts"].startswith("no: the model has no tokenizer.json")
+
+
+def test_no_model(npbert: Npbert, tmp_path: Path) -> None:
+    done = npbert("info", tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert "no model at" in done.err

@@ -1,0 +1,34 @@
+"""``npbert similarity``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from npbert import Embedder
+from npbert.cli.similarity import SAMPLES
+
+from .conftest import Npbert
+
+pytestmark = pytest.mark.kernel
+
+
+def test_the_table_has_the_cosines(npbert: Npbert, model: Path) -> None:
+    done = npbert("similarity", "--model", model, "the river", "our mill")
+    embedder = Embedder(model)
+    cosine = embedder.similarity(embedder.encode("the river"), embedder.encode("our mill"))[0, 0]
+    assert done.code == 0
+    assert done.out.count(f"{cosine:.2f}") == 2
+    assert "Try next" not in done.out
+    assert "2 texts -> 20 numbers each" in done.err
+
+
+@pytest.mark.filterwarnings("always")
+def test_without_texts_it_shows_a_sample_and_what_to_try(npbert: Npbert, model: Path) -> None:
+    done = npbert("similarity", "--model", model)
+    assert done.code == 0
+    for text in SAMPLES:
+        assert text in done.out
+    assert "Try next:\n  npbert similarity" in done.out
+    assert f"npbert info {model}" in done.out

@@ -1,0 +1,54 @@
+"""What a person reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from npbert.cli.tables import MATRIX_TEXTS, readable, similarity_table, vectors_table
+
+
+def show(table: Table, width: int = 80) -> str:
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def test_vectors() -> None:
+    shown = show(vectors_table(["one [bold]", "two"], np.eye(2, 7, dtype=np.float32) * 3), 100)
+    assert "2 x 7" in shown
+    assert "one [bold]" in shown
+    assert "3.00000  0.00000" in shown
+    assert "3.0000 " in shown
+
+
+@pytest.mark.parametrize("count", [1, 2, MATRIX_TEXTS])
+def test_a_square_of_similarities_fits_80_columns(count: int) -> None:
+    cosines = -np.arange(count * count, dtype=np.float32).reshape(count, count) / 100
+    shown = show(similarity_table(["a text of some length"] * count, cosines))
+    for i in range(count):
+        for j in range(count):
+            assert i == j or f"{cosines[i, j]:.2f}" in shown
+    assert shown.count(" - ") >= count
+    assert any(line.rstrip().endswith(f" {count}") for line in shown.split("\n"))
+
+
+def test_many_texts_show_the_closest_of_each() -> None:
+    count = MATRIX_TEXTS + 1
+    cosines = np.zeros((count, count), np.float32)
+    np.fill_diagonal(cosines, 1)
+    cosines[0, 7] = 0.625
+    shown = show(similarity_table([f"text{i}" for i in range(count)], cosines)).split("\n")
+    first = next(line for line in shown if "text0" in line)
+    assert "text7" in first
+    assert "0.62" in first
+
+
+def test_readable() -> None:
+    assert readable("a\tb\x1b[31m\n", 20).plain == "a·b·[31m·"
+    assert readable("abcdef", 6).plain == "abcdef"
+    assert readable("abcdefg", 6).plain == "abcde…"
+    assert readable("", 6).plain == ""

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tolerances
+from hypothesis import given
+from hypothesis import strategies as st
+from ops.checks import dimensions, drawers
+from simd.exact import assert_same_bits
+from tolerances import assert_within
+
+from npbert.errors import InputError, InputTypeError
+from npbert.ops.token_embedding import TokenEmbedding
+from npbert.simd import buffers
+
+
+def layer(V=7, D=5):
+    """A layer and its table."""
+    table = np.float32(np.random.default_rng(0).standard_normal((V, D)))
+    return TokenEmbedding(buffers.pad_columns(table), D), table
+
+
+def test_embeddings_is_a_copy():
+    embedding, table = layer()
+    embedding.embeddings[:] = 0
+    assert_same_bits(embedding.embeddings, table)
+
+
+def test_float_ids():
+    with pytest.raises(
+        InputTypeError,
+        match=r"takes integer ids.\n  received: dtype float64\n  fix: .*reverse=True",
+    ):
+        layer()[0]([[1.0]])
+
+
+@pytest.mark.parametrize("bad", [-1, 7])
+def test_ids_out_of_range(bad):
+    with pytest.raises(
+        InputError,
+        match=rf"id out of range.\n  received: ids from {min(bad, 3)} to {max(bad, 3)}\n"
+        r"  expected: 0 <= id < 7",
+    ):
+        layer()[0]([[3, bad]])
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((2, 4)), np.zeros((2, 5), int), np.float64(1)])
+def test_vectors_of_another_width_or_type(vectors):
+    with pytest.raises(InputError, match=r"as wide as the table(.|\n)*expected: floats \(..., 5\)"):
+        layer()[0](vectors, reverse=True)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 0), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
+def test_forward(shape, dtype):
+    embedding, table = layer()
+    ids = np.random.default_rng(1).integers(0, 7, shape).astype(dtype)
+    assert_same_bits(embedding(ids), table[ids])
+
+
+@pytest.mark.kernel
+@given(st.data())
+def test_reverse(data):
+    V, D, B, T = data.draw(dimensions(4))
+    make = data.draw(drawers())
+    table, x = make(V, D), make(B, T, D)
+    logits = TokenEmbedding(buffers.pad_columns(table), D)(x, reverse=True)
+    assert logits.dtype == np.float32
+    assert_within(logits, np.float64(x) @ np.float64(table.T), tolerances.gemm(x, table.T))
+
+
+@pytest.mark.kernel
+def test_reverse_over_a_vocabulary_of_several_chunks():
+    """A score does not know which chunk it was computed in."""
+    embedding, table = layer(V=10_007, D=19)
+    x = table[[3, 4799, 4800, 10_006]]
+    logits = embedding(x, reverse=True)
+    assert_within(logits, np.float64(x) @ np.float64(table.T), tolerances.gemm(x, table.T))
+    tail = TokenEmbedding(buffers.pad_columns(table[4798:4802]), 19)
+    assert_same_bits(logits[:, 4798:4802], tail(x, reverse=True))
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("shape", [(5,), (0, 5), (2, 0, 5)])
+def test_reverse_keeps_the_leading_shape(shape):
+    assert layer()[0](np.ones(shape), reverse=True).shape == (*shape[:-1], 7)
