@@ -19,6 +19,7 @@ from npbert.engine.packed import PackedWeights, random_weights
 from npbert.engine.trace import trace
 from npbert.errors import ConfigError
 from npbert.ops.token_embedding import TokenEmbedding
+from npbert.progress import progress
 from npbert.simd import buffers
 from npbert.weights.names import weight_shapes
 
@@ -250,7 +251,7 @@ class BertBackbone(Backbone):
         Args:
             inputs, skip_padding: as in a call. Everything is checked before anything is computed.
             batch_size: sequences in one step; the results do not depend on it.
-            show_progress_bar: None shows one on a terminal, when there is more than one step.
+            show_progress_bar: None shows one on a terminal, when the work takes over a second.
 
         Returns:
             What one call with all of ``inputs`` returns, to the bit.
@@ -262,10 +263,12 @@ class BertBackbone(Backbone):
         checked = check_inputs(inputs, self.config)
         B, T = checked.token_ids.shape
         outputs = self._empty_outputs(B, T)
-        for start in _with_progress(range(0, B, batch_size), show_progress_bar):
-            part = slice(start, start + batch_size)
-            views = {name: value[part] for name, value in outputs.items()}
-            self._fill(views, checked.part(part), skip_padding=skip_padding)
+        with progress("npbert", B, show_progress_bar) as advance:
+            for start in range(0, B, batch_size):
+                part = slice(start, start + batch_size)
+                views = {name: value[part] for name, value in outputs.items()}
+                self._fill(views, checked.part(part), skip_padding=skip_padding)
+                advance(min(batch_size, B - start))
         return outputs
 
     def encode_ragged(
@@ -344,37 +347,10 @@ class BertBackbone(Backbone):
 
     def summary(self) -> None:
         """Print the layers, their shapes and their parameters as a table."""
-        from rich.console import Console
-        from rich.table import Table
+        from npbert.summary import print_summary
 
-        table = Table(title=f'Model "{self.name}"')
-        for heading in ("Layer", "Tables and kernels", "Parameters"):
-            table.add_column(heading, justify="right" if heading == "Parameters" else "left")
-        for name, (shapes, times) in self._layers().items():
-            kernels = {p.removesuffix("/kernel"): s for p, s in shapes.items() if "/bias" not in p}
-            large = [f"{p.rsplit('/')[-1]} {s}" for p, s in kernels.items() if len(s) > 1]
-            count = f"{sum(int(np.prod(shape)) for shape in shapes.values()):,}"
-            table.add_row(name, "\n".join(large), f"{times} x {count}" if times > 1 else count)
-        console = Console()
-        console.print(table)
-        size = self.count_params()
-        console.print(f"Parameters: {size:,} ({size * 4 / 2**20:.1f} MiB of float32)")
-        console.print(f"Activation: {self.config.activation}; threads: {self.num_threads}")
-
-    def _layers(self) -> dict[str, tuple[dict[str, tuple[int, ...]], int]]:
-        """Layer -> weight shapes, and how many such layers there are: the encoder's are alike."""
-        L = self.config.num_layers
-        encoder = "transformer_layer_0" + (f" to {L - 1}" if L > 1 else "")
-        layers: dict[str, tuple[dict[str, tuple[int, ...]], int]] = {}
         shapes = weight_shapes(self.config, pooler=self._weights.pooler is not None)
-        for path, shape in shapes.items():
-            layer, name = path.split("/", 1)
-            if layer == "transformer_layer_0":
-                layer = encoder
-            elif layer.startswith("transformer_layer_"):
-                continue
-            layers.setdefault(layer, ({}, L if layer == encoder else 1))[0][name] = shape
-        return layers
+        print_summary(self.name, self.config, shapes)
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{k}={v!r}" for k, v in self.config.to_dict().items())
@@ -397,19 +373,6 @@ class BertBackbone(Backbone):
             if name in BertConfig.__dataclass_fields__:
                 return getattr(self.config, name)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-def _with_progress(steps: range, show: bool | None) -> Iterator[int]:
-    """The steps, under a progress bar on stderr if it is wanted and there is more than one."""
-    if len(steps) < 2 or show is False:
-        yield from steps
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    hidden = show is None and not console.is_terminal
-    yield from track(steps, "npbert", console=console, disable=hidden)
 
 
 def _refuse_unknown(unknown: Mapping[str, object]) -> None:

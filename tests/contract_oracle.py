@@ -233,6 +233,8 @@ def forward(
         wide = dense(x, f"{layer}/feedforward_intermediate_dense")
         activate = gelu if config.activation == "gelu" else gelu_approximate
         wide = [[activate(value) for value in row] for row in wide]
-        x = norm(dense(wide, f"{layer}/feedforward_output_dense", x), f"{layer}/feedforward_layer_norm")
+        x = norm(
+            dense(wide, f"{layer}/feedforward_output_dense", x), f"{layer}/feedforward_layer_norm"
+        )
     pooled = dense(x[:1], "pooled_dense")
     return x, [tanh(value) for value in pooled[0]]

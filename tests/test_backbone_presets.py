@@ -109,7 +109,13 @@ def test_a_loaded_directory_gives_the_numbers_of_its_writer(which):
     model = BertBackbone.from_preset(PRESETS / directory, **overrides)
     assert model.config == BertConfig(**bundle.meta["config"])
     outputs = model(bundle.group("inputs"))
-    sources = {key.split(".")[0] for key in bundle.arrays} & {"tf64", "tf32", "jax32", "hf64", "hf32"}
+    sources = {key.split(".")[0] for key in bundle.arrays} & {
+        "tf64",
+        "tf32",
+        "jax32",
+        "hf64",
+        "hf32",
+    }
     assert len(sources) >= 2
     for source in sources:
         rtol = tolerances.STAGES_FLOAT64 if "64" in source else tolerances.STAGES_FLOAT32

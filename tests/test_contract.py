@@ -18,9 +18,9 @@ import npbert
 from npbert.simd import gemm
 
 HASHES = {  # of NUMERICS = 1
-    "odd_width": "",
-    "head_64": "",
-    "hf_odd_width_erf": "",
+    "odd_width": "a37323bb00e93e2fb8212eb4aebf33097f7b4f1f12bea6a192b6e81d2065b22e",
+    "head_64": "2e62b30790cc1a800a0746fe31a625a2b2a6fa8ea8cd7048cd073b6c2ff7766f",
+    "hf_odd_width_erf": "03619bf3ec71357fd9daee4ffff935e005a31fb2c2c4492cd3d7cc601873d048",
 }
 
 

@@ -112,13 +112,9 @@ def test_skipping_padding(case, count):
     outputs = goldens.backbone(case, count)(goldens.inputs(case), skip_padding=True)
     expected = plain(case)
     sequence = outputs["sequence_output"]
-    np.testing.assert_array_equal(
-        bits(sequence[kept]), bits(expected["sequence_output"][kept])
-    )
+    np.testing.assert_array_equal(bits(sequence[kept]), bits(expected["sequence_output"][kept]))
     np.testing.assert_array_equal(bits(sequence[~kept]), 0)  # +0, also in a masked column 0
-    np.testing.assert_array_equal(
-        bits(outputs["pooled_output"]), bits(expected["pooled_output"])
-    )
+    np.testing.assert_array_equal(bits(outputs["pooled_output"]), bits(expected["pooled_output"]))
 
 
 def test_the_goldens_mask_column_0_of_sequences_that_keep_others():

@@ -59,7 +59,7 @@ def _config(config: BertConfig) -> Rows:
         yield name, _ACTIVATIONS[config.activation] if name == "activation" else value
     count = sum(math.prod(shape) for shape in weight_shapes(config).values())
     yield "parameters", f"{count:,}, with the pooler"
-    yield "memory", f"{count * 4 / 2**20:,.0f} MiB of float32 weights"
+    yield "memory", f"{count * 4 / 2**20:,.1f} MiB of float32 weights"
 
 
 def _text(preset: Preset) -> Rows:

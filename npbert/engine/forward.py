@@ -21,6 +21,7 @@ from npbert.ops.embedding import embedding_kernel
 from npbert.ops.gelu import GELU_KERNELS
 from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.ops.pooler import tanh_kernel
+from npbert.progress import progress
 from npbert.simd import buffers
 from npbert.simd.kernel import Kernel
 
@@ -195,19 +196,13 @@ def kernels(activation: str) -> list[Kernel]:
 
 def prepare(wanted: list[Kernel]) -> None:
     """Make the kernels ready; where that means compiling, say so on stderr, with progress."""
-    missing = [each for each in wanted if not each.ready]
+    missing = [each for each in wanted if not each.load()]
     if not missing:
         return
-    if all(each.load() for each in missing):
-        return
-    missing = [each for each in missing if not each.ready]
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(file=sys.stderr)
     title = "npbert: compiling kernels, once for this machine"
-    hidden = not console.is_terminal
-    if hidden:
+    if not sys.stderr.isatty():
         print(f"{title} ({len(missing)}, about {len(missing)} s) ...", file=sys.stderr)
-    for each in track(missing, title, console=console, transient=True, disable=hidden):
-        each.prepare()
+    with progress(title, len(missing), show=sys.stderr.isatty()) as advance:
+        for each in missing:
+            each.prepare()
+            advance(1)

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from npbert.simd import isa
+from npbert.user_cache import check_private, user_cache
 
 PACKAGES = {"npbert.simd": Path(__file__).parent, "npbert.ops": Path(__file__).parents[1] / "ops"}
 """Where the code of kernels comes from. A kernel from elsewhere is not kept: no key would hold."""
@@ -112,7 +113,7 @@ class _KernelCache:
             )
         ).encode()
         version = _hash(repr((sources, versions)).encode())
-        return _root() / version / f"{self._name[1]}-{_hash(key)}", key
+        return user_cache() / "kernels" / version / f"{self._name[1]}-{_hash(key)}", key
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel, or None: then Numba compiles it."""
@@ -220,33 +221,9 @@ def _numba_moved(error: Exception) -> None:
 # -- the directory ---------------------------------------------------------------------------------
 
 
-def _root() -> Path:
-    """Where kernels are kept; OSError when this user has no home."""
-    chosen = os.environ.get("NPBERT_CACHE_DIR")
-    if chosen:
-        return Path(os.path.abspath(os.path.expanduser(chosen)), "kernels")
-    if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", ""), "npbert", "Cache")
-    elif sys.platform == "darwin":
-        base = Path(os.path.expanduser("~/Library/Caches/npbert"))
-    else:
-        xdg = os.environ.get("XDG_CACHE_HOME", "")
-        base = Path(xdg if os.path.isabs(xdg) else os.path.expanduser("~/.cache"), "npbert")
-    if not base.is_absolute():
-        raise OSError("this user has no home directory")
-    return base / "kernels"
-
-
-def _check_private(path: Path, status: os.stat_result, kind: int) -> None:
-    """Refuse what another user made or can change. (On Windows, the profile's own rules do so.)"""
-    ours = os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
-    if not ours or stat.S_IFMT(status.st_mode) != kind:
-        raise PermissionError(f"{path} is a link, or another user owns it or may write to it")
-
-
 def _check_directories(directory: Path) -> None:
     for each in (directory.parent, directory):
-        _check_private(each, os.lstat(each), stat.S_IFDIR)
+        check_private(each, os.lstat(each), stat.S_IFDIR)
 
 
 def _unusable(error: OSError) -> None:
@@ -279,7 +256,7 @@ def _prune(root: Path) -> None:
 def _read(path: Path) -> bytes:
     _check_directories(path.parent)
     with open(path, "rb") as file:
-        _check_private(path, os.fstat(file.fileno()), stat.S_IFREG)
+        check_private(path, os.fstat(file.fileno()), stat.S_IFREG)
         return file.read()
 
 

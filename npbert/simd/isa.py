@@ -54,12 +54,14 @@ def current() -> Isa:
 
 def target() -> tuple[str, str, str]:
     """Numba's target: LLVM triple, CPU name, feature string."""
-    from npbert.simd.kernel import import_numba
+    import llvmlite.binding as llvm
+    from numba import config
 
-    import_numba()
-    from numba.core.registry import cpu_target
-
-    return cpu_target.target_context.codegen().magic_tuple()
+    cpu = config.CPU_NAME or llvm.get_host_cpu_name()
+    features = config.CPU_FEATURES
+    if features is None:
+        features = llvm.get_host_cpu_features().flatten()
+    return llvm.get_process_triple(), cpu, features
 
 
 def _of_target(triple: str, cpu: str, features: str) -> str:

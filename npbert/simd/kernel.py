@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from npbert.errors import KernelError
+from npbert.simd import cache
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 _compiling = threading.RLock()
@@ -63,8 +64,6 @@ class Kernel:
 
     def load(self) -> bool:
         """Make the kernel ready if its compiled code is on disk; returns whether it is ready."""
-        from npbert.simd import cache
-
         if not self._ready and cache.has(self.dispatcher, self.signature):
             self.prepare()
         return self._ready
@@ -90,8 +89,6 @@ class Kernel:
         numba = import_numba()
         if not self.signature:
             return numba.njit(forceinline=True, **OPTIONS)(self.function)
-        from npbert.simd import cache
-
         dispatcher = numba.njit(**OPTIONS)(self.function)
         cache.attach(dispatcher, (self.function.__module__, self.name, self.signature))
         return dispatcher

@@ -225,7 +225,7 @@ def _larger(builder: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def maximum(typing: Any, a: Any, b: Any) -> Any:
-    """The larger of each pair of lanes, ``a`` where they are equal; a NaN in either goes through."""
+    """The larger of each pair of lanes, ``a`` where they are equal; a NaN goes through."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _larger(builder, *args)

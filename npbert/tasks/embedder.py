@@ -15,8 +15,8 @@ from npbert.backbone import BertBackbone
 from npbert.engine import forward
 from npbert.errors import ConfigError, InputTypeError, ModelFileError
 from npbert.ops.pooling import l2_normalize_kernel, max_pool_kernel, mean_pool_kernel
+from npbert.progress import progress
 from npbert.simd import buffers
-from npbert.tasks.progress import progress
 from npbert.tasks.similarity import cosine_similarity
 from npbert.text.limits import Limit, resolve_limit
 from npbert.text.sentence_transformers import Pooling, read_lowercase, read_pooling

@@ -124,20 +124,12 @@ class Tokenizer:
         lengths: list[int] = []
         room = max_length - self.special_tokens
         for start, stop in _chunks(texts):
-            for encoding in self._words(texts[start:stop], start):
+            chunk = list(texts[start:stop])
+            for encoding in self._library.encode_batch_fast(chunk, add_special_tokens=False):
                 lengths.append(len(encoding) + self.special_tokens)
                 encoding.truncate(room)
                 ids.append(np.array(self._library.post_process(encoding).ids, np.int32))
         return Encoded(ids, np.array(lengths, np.int64))
-
-    def _words(self, texts: Sequence[str], first: int) -> list[Any]:
-        """Encodings of all of each text, without special tokens."""
-        try:
-            return self._library.encode_batch_fast(list(texts), add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):
-            for index, text in enumerate(texts, first):
-                _check_unicode(text, index)
-            raise
 
 
 def _chunks(texts: Sequence[str]) -> list[tuple[int, int]]:
@@ -169,9 +161,12 @@ def _check_text(text: object, index: int) -> None:
             expected=f"at most {MAX_CHARACTERS:,}",
             fix="split it into passages; a model reads a few hundred words of each",
         )
+    if not text.isascii():
+        _check_unicode(text, index)
 
 
 def _check_unicode(text: str, index: int) -> None:
+    # Releases of the library differ in what they make of half a pair.
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -35,7 +35,7 @@ def test_everything_that_decides_the_vectors(npbert: Npbert, model: Path) -> Non
     assert shown["the position table"] == "19 tokens"
     assert shown["tokenizer.json (never used)"] == "6 tokens"
     assert re.fullmatch(r"[\d,]+, with the pooler", shown["parameters"])
-    assert re.fullmatch(r"\d+ MiB of float32 weights", shown["memory"])
+    assert re.fullmatch(r"\d+\.\d MiB of float32 weights", shown["memory"])
     assert re.fullmatch(r"\d+: .+", shown["threads"])
     assert shown["numerics"] == "1"
 

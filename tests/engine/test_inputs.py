@@ -80,9 +80,7 @@ def test_a_misspelt_input():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(), (4,), (2, 4, 1), (1, 2, 4)])
 def test_another_rank(name, shape):
-    error = refuse(
-        InputError, f"^{name} must have two axes", batch(**{name: np.zeros(shape, int)})
-    )
+    error = refuse(InputError, f"^{name} must have two axes", batch(**{name: np.zeros(shape, int)}))
     assert error.received == f"shape {shape}"
     wrap = "for a single sequence, wrap it in a list: [ids]"
     assert error.fix == (wrap if len(shape) == 1 else None)

@@ -43,7 +43,9 @@ def check(query, key, value, mask, *, fused):
 @BOTH
 def test_by_hand(fused):
     """One head of size 1, three keys, of which the middle one is masked."""
-    query, key, value = np.array([[0.0, 0, 1], [0, 9, math.log(3)], [4, 9, 8]]).reshape(3, 1, 3, 1, 1)
+    query, key, value = np.array([[0.0, 0, 1], [0, 9, math.log(3)], [4, 9, 8]]).reshape(
+        3, 1, 3, 1, 1
+    )
     out = attention(query, key, value, np.array([[1, 0, 5]]), fused=fused)
     assert out.scores[0, 0, 2].tolist() == [0, 9, math.log(3)]
     probs = np.array([[0.5, 0, 0.5], [0.5, 0, 0.5], [0.25, 0, 0.75]])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from npbert.presets import remembered
-from npbert.presets.remembered import cache_directory, sha256_of
+from npbert.presets.remembered import sha256_of
 
 RIGHT = hashlib.sha256(b"weights").hexdigest()
 
@@ -108,14 +108,10 @@ def test_a_full_disk(cache: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_user_without_a_home(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch):
+    def homeless() -> Path:
+        raise OSError("this user has no home directory")
+
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(remembered, "cache_directory", lambda: Path("~/.cache/npbert"))
+    monkeypatch.setattr(remembered, "user_cache", homeless)
     assert sha256_of(weights) == RIGHT
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
-
-
-def test_the_usual_place(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("NPBERT_CACHE_DIR", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    monkeypatch.setattr(remembered.sys, "platform", "linux")
-    assert cache_directory() == Path("/caches/npbert")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,13 @@ def test_bits_do_not_depend_on_the_company(tiny: Embedder, data: st.DataObject) 
 def test_bits_do_not_depend_on_threads(directory: Path, tiny: Embedder) -> None:
     one = Embedder(directory, num_threads=1).encode(TEXTS)
     assert one.tobytes() == tiny.encode(TEXTS).tobytes()
+
+
+def test_callers_on_several_threads(tiny: Embedder) -> None:
+    expected = tiny.encode(TEXTS).tobytes()
+    with ThreadPoolExecutor(5) as pool:
+        results = list(pool.map(lambda _: tiny.encode(TEXTS, batch_size=3).tobytes(), range(25)))
+    assert set(results) == {expected}
 
 
 def test_shapes(tiny: Embedder) -> None:

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from npbert.tasks import progress as module
-from npbert.tasks.progress import progress
+from npbert import progress as module
+from npbert.progress import progress
 
 
 def run(show: bool | None) -> None:
@@ -53,7 +53,7 @@ def test_an_error_inside_passes_through() -> None:
 
 def test_rich_is_imported_only_for_a_bar() -> None:
     code = (
-        "import sys; from npbert.tasks.progress import progress\n"
+        "import sys; from npbert.progress import progress\n"
         "with progress('x', 1, None) as advance: advance(1)\n"
         "sys.exit('rich' in sys.modules)"
     )

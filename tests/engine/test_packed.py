@@ -1,0 +1,78 @@
+"""Weights as the kernels read them: packed, padded with zeros, and recoverable."""
+
+from __future__ import annotations
+
+import goldens
+import numpy as np
+import pytest
+
+from npbert.engine.packed import Dense, PackedWeights, random_weights
+from npbert.simd import buffers
+from npbert.weights import weight_shapes
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (20, 29), (37, 48), (5, 49), (64, 160), (3, 17)])
+def test_a_dense_layer_comes_back(shape):
+    random = np.random.default_rng(1)
+    kernel = random.standard_normal(shape, np.float32)
+    bias = random.standard_normal(shape[1], np.float32)
+    dense = Dense.of(kernel, bias)
+    assert (dense.depth, dense.columns) == shape
+    np.testing.assert_array_equal(dense.kernel(), kernel)
+    np.testing.assert_array_equal(dense.bias[0, : shape[1]], bias)
+    assert not dense.bias[0, shape[1] :].any()
+    assert dense.panels.size == shape[0] * buffers.padded(shape[1])
+    assert np.count_nonzero(dense.panels) == np.count_nonzero(kernel)
+    assert dense.panels.ctypes.data % buffers.ALIGNMENT == 0
+
+
+@pytest.mark.parametrize("case", ["odd_width", "deep", "no_layers", "wide_dropout_zero"])
+def test_there_is_one_copy_of_the_weights(case):
+    """The dictionary is emptied, and nothing packed is a view of what it held."""
+    config, weights = goldens.config(case), goldens.weights(case)
+    before = dict(weights)
+    packed = PackedWeights(config, weights)
+    assert weights == {}
+    for value in before.values():
+        value[:] = 7
+    for name, value in packed.unpack():
+        np.testing.assert_array_equal(value, goldens.bundle(case).arrays[f"weights.{name}"], name)
+        assert value.flags.c_contiguous
+
+
+def test_tables_and_norms_are_padded_with_zeros():
+    packed = PackedWeights(goldens.config("odd_width"), goldens.weights("odd_width"))
+    rows = [*packed.tables.values(), packed.embeddings_norm.gamma, packed.layers[0].output_norm.beta]
+    for array in rows:
+        assert array.shape[1] == 32
+        assert not array[:, 20:].any()
+        assert array.ctypes.data % buffers.ALIGNMENT == 0
+
+
+def test_query_key_and_value_are_one_product():
+    weights = goldens.weights("odd_width")
+    at = "transformer_layer_0/self_attention_layer"
+    kernels = [weights[f"{at}/{name}/kernel"].reshape(20, 20) for name in ("query", "key", "value")]
+    packed = PackedWeights(goldens.config("odd_width"), weights)
+    joined = packed.layers[0].query_key_value
+    np.testing.assert_array_equal(joined.kernel(), np.concatenate(kernels, axis=1))
+
+
+def test_without_a_pooler():
+    config = goldens.config("odd_width")
+    weights = goldens.weights("odd_width")
+    del weights["pooled_dense/kernel"], weights["pooled_dense/bias"]
+    packed = PackedWeights(config, weights)
+    assert packed.pooler is None
+    assert [name for name, _ in packed.unpack()] == list(weight_shapes(config, pooler=False))
+
+
+def test_random_weights_cover_the_shapes_they_are_given():
+    shapes = {"a/kernel": (5, 3), "a/bias": (3,), "n/gamma": (4,), "n/beta": (4,), "t/embeddings": (2, 9)}
+    made = random_weights(shapes, 3)
+    assert {name: value.shape for name, value in made.items()} == shapes
+    assert {value.dtype for value in made.values()} == {np.dtype(np.float32)}
+    assert (made["n/gamma"] == 1).all()
+    assert not made["a/bias"].any()
+    assert not made["n/beta"].any()
+    assert 0 < np.abs(made["a/kernel"]).max() <= 0.04

@@ -1,0 +1,96 @@
+"""A plan cut into parts and shared between threads: the same rows, whatever the cut."""
+
+from __future__ import annotations
+
+import threading
+
+import goldens
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npbert.engine import run
+from npbert.engine.packed import PackedWeights
+from npbert.engine.plan import plan_batch
+from npbert.simd import kernel
+
+pytestmark = pytest.mark.kernel
+
+CASE = "deep"
+
+
+def plan(case=CASE):
+    batch = goldens.inputs(case)
+    kept = batch["padding_mask"] != 0
+    return plan_batch(batch["token_ids"], batch["segment_ids"], kept, skip_padding=True, fused=False)
+
+
+@pytest.fixture(scope="module")
+def packed():
+    return PackedWeights(goldens.config(CASE), goldens.weights(CASE))
+
+
+@pytest.fixture(scope="module")
+def expected(packed):
+    return run.run(packed, plan(), run.Workspaces(), 1).copy()
+
+
+@given(st.integers(1, 40), st.integers(1, 4))
+def test_the_cut_does_not_matter(packed, expected, part_rows, threads):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "PART_ROWS", part_rows)
+        rows = run.run(packed, plan(), run.Workspaces(), threads)
+    np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
+
+
+def test_rows_are_padded_with_zeros(expected):
+    assert expected.shape == (plan().rows, 32)
+    assert not expected[:, 22:].any()
+
+
+def test_workspaces_are_lent_and_used_again(packed, monkeypatch):
+    monkeypatch.setattr(run, "PART_ROWS", 1)
+    workspaces = run.Workspaces()
+    for _ in range(5):
+        run.run(packed, plan(), workspaces, 3)
+    assert 1 <= len(workspaces._free) <= 3
+    taken = workspaces.take()
+    assert taken not in workspaces._free
+    workspaces.give(taken)
+    assert workspaces.take() is taken
+
+
+def test_an_error_in_a_part_reaches_the_caller(packed, monkeypatch, expected):
+    def fail(self):
+        raise RuntimeError("a broken part")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.Forward, "run", fail)
+        with pytest.raises(RuntimeError, match="a broken part"):
+            run.run(packed, plan(), run.Workspaces(), 2)
+    again = run.run(packed, plan(), run.Workspaces(), 2)
+    np.testing.assert_array_equal(goldens.bits(again), goldens.bits(expected))
+
+
+def test_many_callers_of_one_model():
+    model, batch = goldens.backbone(CASE, 2), goldens.inputs(CASE)
+    expected, wrong = model(batch), []
+
+    def call():
+        for _ in range(20):
+            try:
+                goldens.assert_same_bits(model(batch), expected)
+            except BaseException as error:
+                wrong.append(error)
+
+    callers = [threading.Thread(target=call) for _ in range(8)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join(120)
+    assert wrong == []
+
+
+def test_kernels_release_the_gil():
+    assert kernel.OPTIONS["nogil"] is True

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npbert
+from npbert.ops.pooler import tanh_kernel
+from npbert.ops.softmax import softmax_kernel
+from npbert.simd.kernel import OPTIONS, kernel
+
+SOURCES = sorted(Path(npbert.__file__).parent.rglob("*.py"))
+ROOT = Path(npbert.__file__).parents[1]
+
+
+def test_options():
+    assert OPTIONS == {"nogil": True, "error_model": "numpy"}
+
+
+def names(tree):
+    """Every name that is imported, looked up, or given as a keyword; ``np.vectorize`` is NumPy's."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            if not (isinstance(node.value, ast.Name) and node.value.id == "np"):
+                yield node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.name
+        elif isinstance(node, ast.keyword):
+            yield node.arg
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+COMPILERS = {"jit", "njit", "generated_jit", "vectorize", "guvectorize", "stencil", "cfunc"}
+FORBIDDEN = {"fastmath", "parallel", "prange"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_decorator_compiles_and_nothing_relaxes_the_rules(path):
+    used = set(names(ast.parse(path.read_text(encoding="utf-8"))))
+    assert not used & FORBIDDEN
+    only_njit = {"njit"} if path == ROOT / "npbert/simd/kernel.py" else set()
+    assert used & COMPILERS == only_njit
+
+
+def test_the_test_above_would_see_it():
+    for source in (
+        "from numba import njit",
+        "numba.jit(f)",
+        "import numba as np_; np_.vectorize",
+        "@vectorize\ndef f(): ...",
+    ):
+        assert set(names(ast.parse(source))) & COMPILERS
+    for source in ("f(fastmath=True)", "options = {'parallel': True}", "for i in prange(3): ..."):
+        assert set(names(ast.parse(source))) & FORBIDDEN
+    assert not set(names(ast.parse("np.vectorize(f)"))) & COMPILERS
+
+
+def _double(x, out):
+    """(R, D) -> (R, D)"""
+    for row in range(x.shape[0]):
+        for column in range(x.shape[1]):
+            out[row, column] = x[row, column] * np.float32(2)
+
+
+SIGNATURE = "void(float32[:, ::1], float32[:, ::1])"
+
+
+def test_what_a_kernel_says_of_itself():
+    double = kernel(SIGNATURE)(_double)
+    assert double.__wrapped__ is _double
+    assert double.__doc__ == "(R, D) -> (R, D)"
+    assert repr(double) == f"<kernel {__name__}._double>"
+    assert double.name == "_double"
+    assert not double.ready
+
+
+@pytest.mark.kernel
+def test_it_compiles_at_the_first_call_with_the_options_and_nothing_else():
+    double = kernel(SIGNATURE)(_double)
+    assert double.dispatcher.signatures == []
+    x, out = np.float32([[1, 2, 3]]), np.empty((1, 3), np.float32)
+    double(x, out)
+    assert out.tolist() == [[2, 4, 6]]
+    assert double.ready
+    assert {key: double.dispatcher.targetoptions[key] for key in OPTIONS} == OPTIONS
+    assert not {"fastmath", "parallel", "cache"} & double.dispatcher.targetoptions.keys()
+
+
+@pytest.mark.kernel
+def test_one_signature_and_a_type_error_for_every_other():
+    x = np.ones((2, 16), np.float32)
+    tanh_kernel(x, x)
+    read_only = np.ones((2, 16), np.float32)
+    read_only.flags.writeable = False
+    for wrong in (
+        x.astype(np.float64),
+        x.astype(np.float16),
+        x.astype(np.int32),
+        np.asfortranarray(x),
+        x[:, ::2],
+        x[0],
+        x[None],
+        read_only,
+        [[1.0]],
+        None,
+    ):
+        with pytest.raises(TypeError):
+            tanh_kernel(wrong, x)
+        with pytest.raises(TypeError):
+            tanh_kernel(x, wrong)
+    for arguments in ((), (x,), (x, x, x)):
+        with pytest.raises(TypeError):
+            tanh_kernel(*arguments)
+    assert len(tanh_kernel.dispatcher.signatures) == 1
+
+
+@pytest.mark.kernel
+def test_threads_that_come_at_once_compile_it_once():
+    compiled = []
+    double = kernel(SIGNATURE)(_double)
+    dispatcher = double.dispatcher
+    compile_ = dispatcher.compile
+    dispatcher.compile = lambda signature: (compiled.append(signature), compile_(signature))
+    together, outs = threading.Barrier(8), [np.empty((1, 1), np.float32) for _ in range(8)]
+
+    def call(out):
+        together.wait()
+        double(np.float32([[21]]), out)
+
+    threads = [threading.Thread(target=call, args=(out,)) for out in outs]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert [float(out[0, 0]) for out in outs] == [42.0] * 8
+    assert compiled == [SIGNATURE]
+
+
+@pytest.mark.kernel
+def test_a_kernel_calls_a_kernel():
+    double = kernel(SIGNATURE)(_double)
+
+    @kernel(SIGNATURE)
+    def quadruple(x, out):
+        double(x, out)
+        double(out, out)
+
+    out = np.empty((1, 1), np.float32)
+    quadruple(np.float32([[3]]), out)
+    assert out[0, 0] == 12
+
+
+@pytest.mark.kernel
+def test_other_threads_run_meanwhile():
+    """``nogil``: one thread's kernel does not hold up another's Python."""
+    # ~0.5 G exponentials: long enough that a held lock would show, however fast the machine
+    scores, counted = np.zeros((1, 4096), np.float32), [0]
+    done = threading.Event()
+    softmax_kernel(scores, 4096)
+
+    def count():
+        while not done.is_set():
+            counted[0] += 1
+
+    many = np.zeros((2**15, 4096), np.float32)
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = counted[0]
+    softmax_kernel(many, 4096)
+    after = counted[0]
+    done.set()
+    thread.join()
+    assert after - before > 100
+
+
+def run(script, **environment):
+    """The script's stdout, in a fresh process."""
+    import os
+
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+CALL = """
+import numpy as np
+from npbert.errors import KernelError
+from npbert.ops.pooler import tanh_kernel
+x = np.ones((1, 16), np.float32)
+try:
+    tanh_kernel(x, x)
+except KernelError as error:
+    print(error)
+"""
+
+
+def test_the_jit_is_switched_off():
+    assert run(CALL, NUMBA_DISABLE_JIT="1") == (
+        "Numba's JIT is switched off, and kernels exist only as compiled code.\n"
+        "  where:    environment variable NUMBA_DISABLE_JIT\n"
+        "  received: 1\n"
+        "  fix:      unset it, or use npbert.reference, which is plain NumPy\n"
+    )
+
+
+@pytest.mark.parametrize("how", ["ImportError", "OSError"])
+def test_numba_is_missing_or_broken(how):
+    block = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "numba":
+            raise {how}("cannot load libllvmlite.so")
+
+sys.meta_path.insert(0, Blocked())
+"""
+    assert run(block + CALL) == (
+        "Numba cannot be imported, and every kernel of npbert needs it.\n"
+        f"  received: {how}: cannot load libllvmlite.so\n"
+        "  fix:      pip install --force-reinstall numba;"
+        " npbert.reference runs without it, slowly\n"
+    )
