@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig, unknown_name
-from npbert.engine import forward, plan, run, threads
-from npbert.engine.inputs import Inputs, check_inputs, check_sequences
-from npbert.engine.packed import PackedWeights, random_weights
-from npbert.engine.trace import trace
+from npbert.engine.inputs import check_inputs, check_sequences
+from npbert.engine.packed import random_weights
+from npbert.engine.run import Engine
+from npbert.engine.threads import thread_count
 from npbert.errors import ConfigError
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.progress import progress
-from npbert.simd import buffers
+from npbert.weights.checks import Place, collect, real_array, to_float32
 from npbert.weights.names import weight_shapes
 
 if TYPE_CHECKING:
@@ -170,9 +170,42 @@ class BertBackbone(Backbone):
         self.config = config
         self.name = name or "bert_backbone"
         self.path = path
-        self.num_threads, self.num_threads_reason = threads.thread_count(num_threads)
-        self._weights = PackedWeights(config, weights)
-        self._workspaces = run.Workspaces()
+        threads, self.num_threads_reason = thread_count(num_threads)
+        self._engine = Engine(config, weights, threads)
+
+    @classmethod
+    def from_weights(
+        cls,
+        config: BertConfig,
+        weights: Mapping[str, ArrayLike],
+        *,
+        num_threads: int | None = None,
+        dtype: object = None,
+        name: str | None = None,
+    ) -> BertBackbone:
+        """A model of tensors that are already in memory.
+
+        Args:
+            config: the model's.
+            weights: Keras Hub's variable paths (`weights` yields them) -> arrays, copied as
+                float32; ``pooled_dense`` may be absent.
+            num_threads, dtype, name: as in the constructor.
+
+        Raises:
+            WeightError: a tensor is missing, extra, not finite, or of another shape than the config
+                implies.
+        """
+        shapes = weight_shapes(config, pooler="pooled_dense/kernel" in weights)
+        copies = collect(
+            [Place(name, name, shape) for name, shape in shapes.items()],
+            {name: real_array(value, name) for name, value in weights.items()},
+            shape_of=np.shape,
+            read=lambda place, array: to_float32(array).copy(),
+            where="the weights given",
+        )
+        model = BertBackbone.__new__(BertBackbone)
+        model._set_up(config, copies, num_threads=num_threads, dtype=dtype, name=name)
+        return model
 
     @classmethod
     def _from_loaded(cls, loaded: Preset, **settings: Any) -> BertBackbone:
@@ -206,36 +239,9 @@ class BertBackbone(Backbone):
         """
         checked = check_inputs(inputs, self.config)
         B, T = checked.token_ids.shape
-        outputs = self._empty_outputs(B, T)
+        outputs = self._engine.empty_outputs(B, T)
         if B:
-            self._fill(outputs, checked, skip_padding=skip_padding)
-        return outputs
-
-    def _fill(self, outputs: dict[str, F32], inputs: Inputs, *, skip_padding: bool) -> None:
-        self.prepare()
-        D = self.config.hidden_dim
-        ragged = self._plan(inputs, skip_padding=skip_padding)
-        rows = run.run(self._weights, ragged, self._workspaces, self.num_threads)
-        sequence = outputs["sequence_output"]
-        sequence[ragged.sequences, ragged.positions] = rows[:, :D]
-        if self._weights.pooler is not None:
-            # Column 0 of every sequence is a row, and the first of its rows.
-            first = buffers.empty(ragged.batch, rows.shape[1])
-            first[:] = rows[ragged.row_starts[:-1]]
-            outputs["pooled_output"][:] = forward.pool(self._weights, first)[:, :D]
-        if skip_padding:
-            dropped = ~inputs.kept[:, 0] & inputs.kept.any(axis=1)
-            sequence[dropped, 0] = 0
-
-    def _plan(self, inputs: Inputs, *, skip_padding: bool) -> plan.Plan:
-        fused = self.config.dropout == 0
-        return plan.plan_batch(*inputs, skip_padding=skip_padding, fused=fused)
-
-    def _empty_outputs(self, B: int, T: int) -> dict[str, F32]:
-        D = self.config.hidden_dim
-        outputs = {"sequence_output": np.zeros((B, T, D), np.float32)}
-        if self._weights.pooler is not None:
-            outputs["pooled_output"] = np.zeros((B, D), np.float32)
+            self._engine.fill(outputs, checked, skip_padding=skip_padding)
         return outputs
 
     def predict(
@@ -262,12 +268,12 @@ class BertBackbone(Backbone):
             )
         checked = check_inputs(inputs, self.config)
         B, T = checked.token_ids.shape
-        outputs = self._empty_outputs(B, T)
+        outputs = self._engine.empty_outputs(B, T)
         with progress("npbert", B, show_progress_bar) as advance:
             for start in range(0, B, batch_size):
                 part = slice(start, start + batch_size)
                 views = {name: value[part] for name, value in outputs.items()}
-                self._fill(views, checked.part(part), skip_padding=skip_padding)
+                self._engine.fill(views, checked.part(part), skip_padding=skip_padding)
                 advance(min(batch_size, B - start))
         return outputs
 
@@ -280,13 +286,7 @@ class BertBackbone(Backbone):
             (R, padded D) rows, sequence after sequence, and (B + 1,) where each begins. D is padded
             to whole vectors, for `npbert.ops.pooling`'s kernels.
         """
-        checked = check_sequences(sequences, self.config)
-        ragged = plan.plan_sequences(checked)
-        if not checked:
-            return buffers.empty(0, buffers.padded(self.config.hidden_dim)), ragged.row_starts
-        self.prepare()
-        rows = run.run(self._weights, ragged, self._workspaces, self.num_threads)
-        return rows, ragged.row_starts
+        return self._engine.rows(check_sequences(sequences, self.config))
 
     def run_with_cache(
         self, inputs: Mapping[str, ArrayLike]
@@ -297,28 +297,31 @@ class BertBackbone(Backbone):
         """
         checked = check_inputs(inputs, self.config)
         outputs = self(inputs)
-        ragged = self._plan(checked, skip_padding=False)
-        stages = trace(self._weights, ragged, checked.token_ids.shape[1])
-        return outputs, {**stages, **outputs}
+        return outputs, {**self._engine.stages(checked), **outputs}
 
     def prepare(self) -> None:
         """Compile or load the kernels now rather than in the first call."""
-        forward.prepare(forward.kernels(self.config.activation))
+        self._engine.prepare()
+
+    @property
+    def num_threads(self) -> int:
+        """How many threads a call uses at most; ``num_threads_reason`` says why."""
+        return self._engine.num_threads
 
     # -- weights and config ----------------------------------------------------------------------
 
     @property
     def token_embedding(self) -> TokenEmbedding:
         """The token table as a layer: ids to vectors, or in reverse vectors to logits."""
-        return TokenEmbedding(self._weights.tables["token"], self.config.hidden_dim)
+        return TokenEmbedding(self._engine.weights.tables["token"], self.config.hidden_dim)
 
     def weights(self) -> Iterator[tuple[str, F32]]:
         """(Keras Hub's variable path, a copy of the tensor), in Keras's order."""
-        return self._weights.unpack()
+        return self._engine.weights.unpack()
 
     def count_params(self) -> int:
         """How many numbers the weights are."""
-        shapes = weight_shapes(self.config, pooler=self._weights.pooler is not None)
+        shapes = weight_shapes(self.config, pooler=self._engine.weights.pooler is not None)
         return sum(int(np.prod(shape)) for shape in shapes.values())
 
     def get_config(self) -> dict[str, Any]:
@@ -349,7 +352,7 @@ class BertBackbone(Backbone):
         """Print the layers, their shapes and their parameters as a table."""
         from npbert.summary import print_summary
 
-        shapes = weight_shapes(self.config, pooler=self._weights.pooler is not None)
+        shapes = weight_shapes(self.config, pooler=self._engine.weights.pooler is not None)
         print_summary(self.name, self.config, shapes)
 
     def __repr__(self) -> str:

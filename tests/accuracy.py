@@ -1,9 +1,9 @@
 """How far npbert, TensorFlow and JAX in float32 are from float64: ``python tests/accuracy.py``.
 
-Every golden case carries 28 fixed-seed sequences (its accuracy set) and what Keras Hub made of them:
-in float64 on TensorFlow, which is the truth here, and in float32 on TensorFlow and JAX. For each
-sequence and each of the two outputs, the root-mean-square error of npbert over that of a backend is
-one ratio; the table has their geometric means. Below 1 is closer to float64 than Keras Hub.
+Every golden case carries 28 fixed-seed sequences (its accuracy set) and what Keras Hub made of
+them: in float64 on TensorFlow, which is the truth here, and in float32 on TensorFlow and JAX. For
+each sequence and each of the two outputs, the root-mean-square error of npbert over that of a
+backend is one ratio; the table has their geometric means. Below 1 is closer to float64 than Keras.
 """
 
 from __future__ import annotations

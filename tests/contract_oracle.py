@@ -1,4 +1,4 @@
-"""The numerics contract, literally: BERT in scalar Python over C's ``fmaf``, one rounding at a time.
+"""The numerics contract, literally: BERT in scalar Python over C's ``fmaf``, rounding by rounding.
 
 Definitions fix values; this fixes bits. It shares nothing with npbert but the names of the weights:
 no NumPy arithmetic, no kernel, no constant of theirs. A number is a Python float that holds a
@@ -24,7 +24,7 @@ def f32(x: float) -> float:
 
 
 def fma_by_hand(a: float, b: float, c: float) -> float:
-    """``a * b + c``, rounded once: to odd in float64 first (Boldo & Melquiond 2008), then to float32."""
+    """``a * b + c``, rounded once: to odd in float64 (Boldo & Melquiond 2008), then to float32."""
     product = a * b  # exact
     total = product + c
     back = total - product

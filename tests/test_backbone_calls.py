@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import goldens
 import numpy as np
 import pytest
@@ -37,6 +41,7 @@ def test_token_embedding_in_reverse(case):
     assert layer(vectors[:0], reverse=True).shape == (0, 3, len(table))
 
 
+@pytest.mark.kernel
 def test_token_embedding_in_reverse_works_in_chunks(monkeypatch):
     monkeypatch.setattr("npbert.ops.token_embedding._CHUNK", 7)
     test_token_embedding_in_reverse("one_head")
@@ -89,8 +94,33 @@ def test_predict_shows_progress_where_it_is_wanted(wanted, shown, capsys):
 @pytest.mark.kernel
 def test_predict_checks_everything_before_it_computes(monkeypatch):
     model = goldens.backbone("odd_width")
-    monkeypatch.setattr(model, "_fill", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(model._engine, "fill", lambda *_, **__: pytest.fail("computed"))
     batch = {name: array.copy() for name, array in goldens.inputs("odd_width").items()}
     batch["token_ids"][-1, -1] = 31
     with pytest.raises(InputError, match="token_ids has an id out of range"):
         model.predict(batch, batch_size=1)
+
+
+# -- copies ----------------------------------------------------------------------------------------
+
+_COPIES = """
+import copy, pickle, sys
+sys.path.insert(0, "tests")
+import goldens
+model, batch = goldens.backbone("deep", 2), goldens.inputs("deep")
+expected = model(batch)
+for again in (copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))):
+    assert again.get_config() == model.get_config()
+    assert again.num_threads == 2
+    for _ in range(3):
+        goldens.assert_same_bits(again(batch), expected)
+print("three")
+"""
+
+
+@pytest.mark.kernel
+def test_a_copied_or_pickled_model_gives_the_same_bits():
+    """Kernels need aligned memory, and a plain copy of an array is not: a process of its own."""
+    command, root = [sys.executable, "-c", _COPIES], Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    assert (done.returncode, done.stdout) == (0, "three\n"), done.stderr

@@ -1,7 +1,7 @@
-"""The numerics contract as bits: an oracle of its own, a committed hash, and every instruction set.
+"""The numerics contract as bits: an oracle of its own, and committed hashes.
 
-A hash that changes means other numbers for everybody: ``npbert.NUMERICS`` goes up by one, and with it
-the major version. The failure prints the new hash.
+A hash that changes means other numbers for everybody: ``npbert.NUMERICS`` goes up by one, and with
+it the major version. The failure prints the new hash.
 """
 
 from __future__ import annotations

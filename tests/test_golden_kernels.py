@@ -12,6 +12,8 @@ from goldens import CASES, OUTPUTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from npbert import BertBackbone
+
 pytestmark = pytest.mark.kernel
 
 THREADS = (1, 2, 3)
@@ -59,7 +61,7 @@ def test_a_wrong_activation_is_named(case):
     config = goldens.config(case)
     other = "gelu" if config.activation == "gelu_approximate" else "gelu_approximate"
     config = dataclasses.replace(config, activation=other)
-    model = goldens.backbone_of(config, goldens.weights(case))
+    model = BertBackbone.from_weights(config, goldens.weights(case))
     _, stages = model.run_with_cache(goldens.inputs(case))
     found = first_divergence(case, stages, goldens.exact_source(case))
     assert found is not None

@@ -155,7 +155,7 @@ def test_what_the_mask_drops_does_not_leak(case, poison, skip_padding):
     batch["token_ids"][~mask & partly[:, None]] = bad
     weights = goldens.weights(case)
     weights["token_embedding/embeddings"][bad] = poison
-    model = goldens.backbone_of(goldens.config(case), weights)
+    model = goldens.unchecked_backbone(goldens.config(case), weights)
     outputs = model(batch, skip_padding=skip_padding)
     kept = kept_positions(case)
     np.testing.assert_array_equal(
@@ -173,7 +173,7 @@ def test_what_the_mask_drops_does_not_leak(case, poison, skip_padding):
 def test_a_nan_that_is_kept_shows(case):
     weights = goldens.weights(case)
     weights["token_embedding/embeddings"][:] = np.nan
-    model = goldens.backbone_of(goldens.config(case), weights)
+    model = goldens.unchecked_backbone(goldens.config(case), weights)
     outputs = model(goldens.inputs(case))
     for array in outputs.values():
         assert np.isnan(array).all()

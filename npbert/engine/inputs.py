@@ -121,6 +121,12 @@ def _check_names(inputs: object) -> Mapping[str, Any]:
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
     """A NumPy array of whatever holds one: NumPy, PyTorch, TensorFlow, JAX, nested lists."""
+    if value is None:
+        raise InputTypeError(
+            f"{name} is None.",
+            expected="an integer array (batch, tokens)",
+            fix="segment_ids are zeros for a single text, padding_mask is 1 where a token is",
+        )
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputTypeError(
             f"{name} is a masked array with masked values.",

@@ -11,6 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -42,9 +43,9 @@ def thread_count(requested: int | None = None) -> tuple[int, str]:
 
 
 def _checked(number: object, where: str) -> int:
-    whole = isinstance(number, int) and not isinstance(number, bool)
-    if whole and 1 <= number <= _MOST_THREADS:  # type: ignore[operator]
-        return number  # type: ignore[return-value]
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if whole and 1 <= int(number) <= _MOST_THREADS:  # type: ignore[call-overload]
+        return int(number)  # type: ignore[call-overload]
     raise ConfigError(
         "the number of threads must be a whole number.",
         where=where,

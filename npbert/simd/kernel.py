@@ -27,6 +27,16 @@ OPTIONS = {"nogil": True, "error_model": "numpy"}
 _compiling = threading.RLock()
 
 
+def _unlock() -> None:
+    """In a forked child: the thread that held the lock is gone."""
+    global _compiling
+    _compiling = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 class Kernel:
     """A function that Numba compiles for one signature, the first time it is needed.
 

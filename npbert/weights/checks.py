@@ -39,7 +39,7 @@ def collect(
     *,
     shape_of: Callable[[Stored], tuple[int, ...]],
     read: Callable[[Place, Stored], Array],
-    where: Path,
+    where: Path | str,
 ) -> dict[str, Array]:
     """Read every tensor of ``places`` once, after all names and shapes have been checked.
 
@@ -48,7 +48,7 @@ def collect(
         stored: what the file has, by its name there; heads that BERT ignores are already left out.
         shape_of: the shape of one stored tensor, without reading its data.
         read: one stored tensor as float32, in Keras's shape.
-        where: the file.
+        where: the file, for the messages.
 
     Raises:
         WeightError: a tensor is missing, extra, of the wrong shape or not finite.
@@ -64,7 +64,7 @@ def collect(
     return arrays
 
 
-def unique_keys(keys: Iterable[tuple[str, str]], where: Path) -> dict[str, str]:
+def unique_keys(keys: Iterable[tuple[str, str]], where: Path | str) -> dict[str, str]:
     """``(key as the table has it, key in the file)`` pairs as a dictionary.
 
     Raises:
@@ -94,12 +94,33 @@ def to_float32(array: npt.NDArray[np.generic]) -> Array:
         return np.asarray(array, dtype=np.float32, order="C")
 
 
+def real_array(value: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
+    """``value`` as an array of real numbers.
+
+    Raises:
+        WeightError: it holds something else, or is not rectangular.
+    """
+    try:
+        array = np.asarray(value)
+        received = f"dtype {array.dtype}"
+    except ValueError as error:
+        array, received = np.empty(0, object), str(error)
+    # bfloat16 and its like, from ml_dtypes, have a kind of their own and turn into float32.
+    if array.dtype.kind in "fiu" or array.dtype.name.startswith("bfloat16"):
+        return array
+    raise WeightError(
+        f"{name!r} does not hold real numbers.",
+        received=received,
+        expected="an array of a floating-point dtype",
+    )
+
+
 def bfloat16_to_float32(bits: npt.NDArray[np.uint16]) -> Array:
     """bfloat16, given as its 16 bits, is the upper half of a float32: exact."""
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def _check_names(places: Sequence[Place], keys: list[str], where: Path) -> None:
+def _check_names(places: Sequence[Place], keys: list[str], where: Path | str) -> None:
     expected = {place.key for place in places}
     present = set(keys)
     extra = [key for key in keys if key not in expected]
@@ -123,7 +144,7 @@ def _check_names(places: Sequence[Place], keys: list[str], where: Path) -> None:
         )
 
 
-def _check_shape(place: Place, shape: tuple[int, ...], where: Path) -> None:
+def _check_shape(place: Place, shape: tuple[int, ...], where: Path | str) -> None:
     if shape == place.shape:
         return
     raise WeightError(
@@ -135,7 +156,7 @@ def _check_shape(place: Place, shape: tuple[int, ...], where: Path) -> None:
     )
 
 
-def _check_finite(place: Place, array: Array, where: Path) -> None:
+def _check_finite(place: Place, array: Array, where: Path | str) -> None:
     # NaN and infinities reach the minimum or the maximum: two passes, and no mask is allocated.
     with np.errstate(invalid="ignore"):
         if np.isfinite(array.min()) and np.isfinite(array.max()):

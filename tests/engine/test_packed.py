@@ -42,7 +42,11 @@ def test_there_is_one_copy_of_the_weights(case):
 
 def test_tables_and_norms_are_padded_with_zeros():
     packed = PackedWeights(goldens.config("odd_width"), goldens.weights("odd_width"))
-    rows = [*packed.tables.values(), packed.embeddings_norm.gamma, packed.layers[0].output_norm.beta]
+    rows = [
+        *packed.tables.values(),
+        packed.embeddings_norm.gamma,
+        packed.layers[0].output_norm.beta,
+    ]
     for array in rows:
         assert array.shape[1] == 32
         assert not array[:, 20:].any()
@@ -68,7 +72,13 @@ def test_without_a_pooler():
 
 
 def test_random_weights_cover_the_shapes_they_are_given():
-    shapes = {"a/kernel": (5, 3), "a/bias": (3,), "n/gamma": (4,), "n/beta": (4,), "t/embeddings": (2, 9)}
+    shapes = {
+        "a/kernel": (5, 3),
+        "a/bias": (3,),
+        "n/gamma": (4,),
+        "n/beta": (4,),
+        "t/embeddings": (2, 9),
+    }
     made = random_weights(shapes, 3)
     assert {name: value.shape for name, value in made.items()} == shapes
     assert {value.dtype for value in made.values()} == {np.dtype(np.float32)}

@@ -78,7 +78,9 @@ def test_every_batch(mask, skip_padding, fused):
         rows = made.positions[made.row_starts[b] : made.row_starts[b + 1]]
         assert rows[0] == 0  # for the pooler
         assert (np.diff(rows) > 0).all()
-        wanted = set(range(T)) if not (skip_padding and mask[b].any()) else {0, *mask[b].nonzero()[0]}
+        wanted = (
+            set(range(T)) if not (skip_padding and mask[b].any()) else {0, *mask[b].nonzero()[0]}
+        )
         assert set(rows.tolist()) == wanted
         kept = np.ones(T, bool) if made.uniform[b] else mask[b]
         assert keys_of(made, b) == kept.nonzero()[0].tolist()
@@ -96,7 +98,10 @@ def test_a_part_is_the_plan_of_its_sequences(mask, skip_padding, fused, data):
     stop = data.draw(st.integers(1, whole.batch))
     start = data.draw(st.integers(0, stop - 1))
     T = mask.shape[1]
-    part, alone = whole.part(start, stop), plan(mask[start:stop], skip_padding=skip_padding, fused=fused)
+    part, alone = (
+        whole.part(start, stop),
+        plan(mask[start:stop], skip_padding=skip_padding, fused=fused),
+    )
     np.testing.assert_array_equal(part.token_ids, alone.token_ids + start * T)
     np.testing.assert_array_equal(part.sequences, alone.sequences + start)
     for name in ("positions", "row_starts", "keys", "key_starts", "uniform"):

@@ -23,7 +23,9 @@ CASE = "deep"
 def plan(case=CASE):
     batch = goldens.inputs(case)
     kept = batch["padding_mask"] != 0
-    return plan_batch(batch["token_ids"], batch["segment_ids"], kept, skip_padding=True, fused=False)
+    return plan_batch(
+        batch["token_ids"], batch["segment_ids"], kept, skip_padding=True, fused=False
+    )
 
 
 @pytest.fixture(scope="module")

@@ -162,14 +162,19 @@ def test_a_task_may_run_tasks():
     assert len(ran) == 15
 
 
+def count(tasks):
+    """How many of so many tasks ran."""
+    done = []
+    run([lambda: done.append(1)] * tasks, 4)
+    return len(done)
+
+
 def test_many_callers_at_once():
     totals = [0] * 12
 
     def call(i):
         for _ in range(25):
-            done = []
-            run([lambda: done.append(1)] * 7, 4)
-            totals[i] += len(done)
+            totals[i] += count(7)
 
     callers = [threading.Thread(target=call, args=(i,)) for i in range(len(totals))]
     for each in callers:

@@ -49,7 +49,7 @@ model(input_data)
 model.token_embedding(input_data["token_ids"])
 model.token_embedding(np.ones((2, 5, 40), "float32"), reverse=True)
 model = keras_hub.models.Backbone.from_preset("bert_base_en", load_weights=False, num_layers=1)
-model.predict(input_data)
+model(input_data)
 """
 
 

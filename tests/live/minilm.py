@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from live.peers import save
 from numpy.typing import NDArray
 
 from golden.cases import Arrays
-from golden.minilm import MAX_TOKENS, TEXTS as GOLDEN_TEXTS, model_dir
-from live.peers import save
+from golden.minilm import MAX_TOKENS, model_dir
+from golden.minilm import TEXTS as GOLDEN_TEXTS
 from npbert.text.tokenizer import Tokenizer
 
 _NEWS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ CONFIG: dict[str, Any] = {
     "num_segments": 4,
 }
 
-# As Keras Hub 0.32 does; on JAX an id out of range gives NaN.
+# As Keras Hub 0.32 refuses them; on JAX an id out of range gives NaN.
 REFUSED_CONFIGS: dict[str, dict[str, Any]] = {
     "vocabulary_size 0": {"vocabulary_size": 0},
     "vocabulary_size negative": {"vocabulary_size": -3},
@@ -86,17 +87,38 @@ ACCEPTED_INPUTS: dict[str, Any] = {
 
 def every() -> dict[str, Callable[[Any], Any]]:
     """Each mistake by name: given the library, it makes it."""
-    made: dict[str, Callable[[Any], Any]] = {}
-    for name, changed in {**REFUSED_CONFIGS, **ACCEPTED_CONFIGS}.items():
-        made[name] = lambda lib, c=changed: lib.models.BertBackbone(**{**CONFIG, **c})
-    for name, inputs in {**REFUSED_INPUTS, **ACCEPTED_INPUTS}.items():
-        made[name] = lambda lib, x=inputs: lib.models.BertBackbone(**CONFIG)(x)
-    return made
+    configs = {**REFUSED_CONFIGS, **ACCEPTED_CONFIGS}
+    inputs = {**REFUSED_INPUTS, **ACCEPTED_INPUTS}
+    return {name: partial(_build, changed=changed) for name, changed in configs.items()} | {
+        name: partial(_call, inputs=wrong) for name, wrong in inputs.items()
+    }
+
+
+def _build(keras_hub: Any, changed: dict[str, Any]) -> Any:
+    return keras_hub.models.BertBackbone(**{**CONFIG, **changed})
+
+
+def _call(keras_hub: Any, inputs: Any) -> Any:
+    return model(keras_hub)(inputs)
+
+
+@cache
+def model(keras_hub: Any) -> Any:
+    """The library's model of `CONFIG`."""
+    return keras_hub.models.BertBackbone(**CONFIG)
 
 
 def run(keras_hub: Any) -> dict[str, str]:
     """What Keras does: ``"error"``, ``"nan"`` or ``"result"``."""
     return {name: _outcome(make, keras_hub) for name, make in every().items()}
+
+
+def empty_batch(keras_hub: Any) -> dict[str, list[int]]:
+    """The shapes that no sequences at all give: no mistake, for either library."""
+    nothing = np.zeros((0, 7), np.int32)
+    names = ("token_ids", "segment_ids", "padding_mask")
+    outputs = model(keras_hub)(dict.fromkeys(names, nothing))
+    return {name: list(array.shape) for name, array in outputs.items()}
 
 
 def _outcome(make: Callable[[Any], Any], keras_hub: Any) -> str:

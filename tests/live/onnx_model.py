@@ -1,7 +1,11 @@
-"""all-MiniLM-L6-v2 for ONNX Runtime: exported by PyTorch, as a user would."""
+"""all-MiniLM-L6-v2 for ONNX Runtime: exported by PyTorch, as a user would.
+
+``python -m live.onnx_model PATH`` writes the file.
+"""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,11 @@ from numpy.typing import NDArray
 
 from golden.cases import Arrays
 
-INPUTS = {"input_ids": "token_ids", "attention_mask": "padding_mask", "token_type_ids": "segment_ids"}
+INPUTS = {
+    "input_ids": "token_ids",
+    "attention_mask": "padding_mask",
+    "token_type_ids": "segment_ids",
+}
 
 
 def export(model: Any, path: Path) -> None:
@@ -49,3 +57,18 @@ def run(path: Path, inputs: Arrays) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     fed = {theirs: inputs[ours].astype(np.int64) for theirs, ours in INPUTS.items()}
     return session.run(None, fed)[0]
+
+
+def export_minilm(path: Path) -> None:
+    """all-MiniLM-L6-v2 of the installed package."""
+    import transformers
+
+    from golden.minilm import model_dir
+
+    transformers.logging.disable_progress_bar()
+    model = transformers.AutoModel.from_pretrained(model_dir(), attn_implementation="eager")
+    export(model.eval(), path)
+
+
+if __name__ == "__main__":
+    export_minilm(Path(sys.argv[1]))

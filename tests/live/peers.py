@@ -21,7 +21,7 @@ MODULES = {
 }
 KERAS = ("tensorflow", "jax")
 
-# One thread each: there are three of them, and sums that threads share would differ from run to run.
+# One thread each: there are three of them, and sums that threads share differ from run to run.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 on texts that no golden has, against Hugging Face, Keras Hub and ONNX Runtime."""
+"""all-MiniLM-L6-v2 on texts that no golden has, beside Hugging Face, Keras Hub, ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -72,6 +72,10 @@ def test_hidden_states_beside_onnx_runtime(peers, embedder, measured):
     largest, typical = error(ours)
     onnx = error(theirs["onnx.hidden"][kept])
     torch = error(theirs["float32.hidden"][kept])
-    for name, (most, usual) in {"npbert": (largest, typical), "ONNX Runtime": onnx, "PyTorch": torch}.items():
+    for name, (most, usual) in {
+        "npbert": (largest, typical),
+        "ONNX Runtime": onnx,
+        "PyTorch": torch,
+    }.items():
         measured(f"all-MiniLM, hidden states, {name}: largest {most:.2e}, RMS {usual:.2e}")
     assert largest <= TIMES_ONNX * onnx[0]

@@ -1,4 +1,4 @@
-"""PyTorch's, transformers' and ONNX Runtime's numbers: ``python -m live.torch_worker torch WORK SEED``.
+"""PyTorch, transformers and ONNX Runtime: ``python -m live.torch_worker torch WORK SEED``.
 
 Leaves in WORK: token ids, sentence vectors and hidden states of the texts; and for every drawn
 case the directory that ``save_pretrained`` wrote and what transformers computes from it.
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from live import drawn, minilm, onnx_model
+from live.peers import load, save
 from numpy.typing import NDArray
 
 from golden import hugging_face
 from golden.cases import Arrays
-from live import drawn, minilm, onnx_model
-from live.peers import load, save
 
 WIDTHS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -66,7 +66,10 @@ def run_directory(folder: Path, built: drawn.Built, kind: str) -> Arrays:
     inputs = {f"inputs.{name}": array for name, array in built.inputs.items()}
     for name, width in WIDTHS.items():
         model = transformers.BertModel.from_pretrained(
-            folder, dtype=width, add_pooling_layer=kind == "BertModel"
+            folder,
+            dtype=width,
+            add_pooling_layer=kind == "BertModel",
+            attn_implementation="eager",
         )
         outputs = hugging_face.run(model.eval(), inputs)
         found |= {f"{name}.{output}": array for output, array in outputs.items()}
@@ -90,10 +93,8 @@ def run_minilm(work: Path) -> Arrays:
         ).eval()
         hidden = hugging_face.run(model, named)["sequence_output"]
         found |= {f"{name}.hidden": hidden, f"{name}.vectors": vectors(hidden, inputs)}
-        if name == "float32":
-            onnx_model.export(model, work / "minilm.onnx")
-            found["onnx.hidden"] = onnx_model.run(work / "minilm.onnx", inputs)
-    return found
+    onnx_model.export_minilm(work / "minilm.onnx")
+    return found | {"onnx.hidden": onnx_model.run(work / "minilm.onnx", inputs)}
 
 
 def vectors(hidden: NDArray[Any], inputs: Arrays) -> NDArray[Any]:

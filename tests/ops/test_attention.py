@@ -8,11 +8,13 @@ import scipy.special
 import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
+from ops import kernel_cases
 from ops.checks import compiled, drawers, exactly, masks
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
-from npbert.ops.attention import attention
+from npbert.ops.attention import attention, attention_kernel
+from npbert.simd import buffers
 from npbert.simd.gemm import DEPTH
 
 BOTH = pytest.mark.parametrize("fused", [False, True])
@@ -126,7 +128,7 @@ def test_kernel_where_nothing_is_kept(fused):
 @BOTH
 @given(data=st.data(), shape=shapes())
 def test_masked_keys_do_not_matter_and_are_as_if_absent(fused, data, shape):
-    B, T, N, H = shape
+    B, T, _, _ = shape
     mask = data.draw(masks(B, T))
     mask[:, data.draw(st.integers(0, T - 1))] = 1
     query, key, value = heads(*shape)
@@ -147,7 +149,7 @@ def test_masked_keys_do_not_matter_and_are_as_if_absent(fused, data, shape):
 @BOTH
 @given(data=st.data(), shape=shapes())
 def test_a_sequence_and_a_head_do_not_know_the_others(fused, data, shape):
-    B, T, N, H = shape
+    B, T, N, _ = shape
     mask = data.draw(masks(B, T))
     three = heads(*shape)
     whole = compiled("attention", *three, mask, fused=fused)
@@ -157,6 +159,20 @@ def test_a_sequence_and_a_head_do_not_know_the_others(fused, data, shape):
     assert_same_bits(out.scores[0, 0], whole.scores[b, n])
     assert_same_bits(out.probs[0, 0], whole.probs[b, n])
     assert_same_bits(out.context[0, :, 0], whole.context[b, :, n])
+
+
+@pytest.mark.kernel
+@given(seed=st.integers(0, 2**32 - 1))
+def test_bits_do_not_know_how_many_rows_are_worked_on_at_once(seed):
+    results = []
+    for rows in (1, 3, 64):
+        case = kernel_cases.attention_kernel(np.random.default_rng(seed))
+        scratch = [buffers.empty(rows, x.shape[1]) for x in case.arguments[9:12]]
+        attention_kernel(*case.arguments[:9], *scratch, *case.arguments[12:])
+        results.append(case.arguments[14:])
+    for other in results[1:]:
+        for value, expected in zip(other, results[0], strict=True):
+            assert_same_bits(value, expected)
 
 
 @pytest.mark.kernel

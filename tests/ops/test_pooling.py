@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import tolerances
@@ -48,7 +50,7 @@ def test_no_texts(pool):
 def test_mean_pool_kernel(data):
     R, D = data.draw(dimensions(2))
     tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
-    texts = [tokens[a:b] for a, b in zip(starts, starts[1:])]
+    texts = [tokens[a:b] for a, b in pairwise(starts)]
     bound = [tolerances.mean(x) if len(x) else np.zeros(D) for x in texts]
     check("mean_pool", tokens, starts, bound=np.array(bound))
 
@@ -68,7 +70,7 @@ def test_a_text_does_not_know_the_others(name, data):
     R, D = data.draw(dimensions(2))
     tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
     whole = compiled(name, tokens, starts)
-    for b, (start, stop) in enumerate(zip(starts, starts[1:])):
+    for b, (start, stop) in enumerate(pairwise(starts)):
         alone = compiled(name, tokens[start:stop], np.array([0, stop - start]))
         assert_same_bits(alone[0], whole[b])
 

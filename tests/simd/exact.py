@@ -38,7 +38,7 @@ def fma(a: Any, b: Any, c: Any) -> F32:
 @cache
 def c_fma() -> Any:
     """C's fmaf, which is to `fma` what `fma` is to the kernels."""
-    function = ctypes.CDLL(ctypes.util.find_library("m")).fmaf
+    function = ctypes.CDLL(ctypes.util.find_library("m") or "ucrtbase").fmaf
     function.argtypes, function.restype = [ctypes.c_float] * 3, ctypes.c_float
     return function
 

@@ -25,7 +25,7 @@ def test_shape_dtype_and_alignment(make, shape, dtype):
         assert out.dtype == dtype
         assert out.flags.c_contiguous
         assert out.flags.writeable
-        assert out.ctypes.data % ALIGNMENT == 0
+        assert out.size == 0 or out.ctypes.data % ALIGNMENT == 0
         assert make is empty or not out.any()
 
 
@@ -41,7 +41,7 @@ def test_pad_columns(shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     out = pad_columns(x)
     assert out.shape == (*shape[:-1], padded(shape[-1]))
-    assert out.ctypes.data % ALIGNMENT == 0
+    assert out.size == 0 or out.ctypes.data % ALIGNMENT == 0
     assert np.array_equal(out[..., : shape[-1]], x)
     assert not out[..., shape[-1] :].any()
 
