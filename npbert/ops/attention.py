@@ -79,7 +79,8 @@ def attention_kernel(  # type: ignore[no-untyped-def]
     ``row_starts[b] : row_starts[b + 1]``; its kept keys are the rows ``keys[key_starts[b] :
     key_starts[b + 1]]``; ``uniform[b]`` replaces its scores by zeros (nothing is kept, ``fused``).
     ``query``, ``scores``, ``context``, ``key_panels`` and ``value_panels`` are scratch: the rows
-    that are worked on at once, and the columns that H, the most keys, and H need.
+    that are worked on at once, and the columns that H, the most keys, and H need; panels begin on a
+    cache line.
     ``scores_seen`` and ``probs_seen`` (R, N, keys) receive what they are called, unless empty.
     """
     D = N * H

@@ -23,7 +23,10 @@ def layer_norm(x: Array, gamma: Array, beta: Array, *, epsilon: float) -> Array:
 
 @kernel("void(float32[:, ::1], float32[:, ::1], float32[:, ::1], float64, int64, float32[:, ::1])")
 def layer_norm_kernel(x, gamma, beta, epsilon, columns, out):  # type: ignore[no-untyped-def]
-    """(R, D), (1, D), (1, D) -> (R, D); ``columns`` is D without padding; ``out`` may be ``x``."""
+    """(R, D), (1, D), (1, D) -> (R, D); ``out`` may be ``x``.
+
+    ``columns`` is D; the columns of ``x`` past it must be zeros, and are again in ``out``.
+    """
     zero, count = simd.fill(0.0), simd.fill(columns)
     for row in range(out.shape[0]):
         # mean = x.mean()

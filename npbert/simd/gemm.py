@@ -67,11 +67,6 @@ def unpack(packed: NDArray[np.float32], depth: int, columns: int) -> NDArray[np.
     return np.ascontiguousarray(out[:, :columns])
 
 
-def packed_size(depth: int, columns: int) -> int:
-    """How many values `pack` makes of (``depth``, ``columns``)."""
-    return depth * padded(columns)
-
-
 @kernel(
     "void(int64, float32[:, ::1], int64, float32[::1], int64,"
     " float32[:, ::1], float32[:, ::1], float32[:, ::1])"
@@ -79,9 +74,10 @@ def packed_size(depth: int, columns: int) -> int:
 def gemm_kernel(rows, a, depth, panels, columns, bias, residual, out):  # type: ignore[no-untyped-def]
     """``out = a @ b (+ bias) (+ residual)`` for the first ``rows`` rows.
 
-    ``a`` (rows, >= depth); ``panels`` the packed (depth, columns); ``bias`` (1, padded columns) or
-    no rows for none; ``residual`` like ``out`` or no rows for none; ``out`` (rows, >= padded
-    columns), whose columns past ``columns`` become zeros when those of bias and residual are.
+    ``a`` (rows, >= depth >= 1); ``panels`` the packed (depth, columns), which begin on a cache
+    line; ``bias`` (1, padded columns) or no rows for none; ``residual`` like ``out`` or no rows for
+    none; ``out`` (rows, >= padded columns), whose columns past ``columns`` become zeros when those
+    of bias and residual are.
     """
     a_address, b_address, out_address = a.ctypes.data, panels.ctypes.data, out.ctypes.data
     a_stride, out_stride = a.shape[1], out.shape[1]

@@ -56,6 +56,10 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> None:
         if not self._ready:
+            if not self.signature:
+                raise KernelError(
+                    f"{self.name} is a piece of kernels, and cannot be called itself."
+                )
             self.prepare()
         self._dispatcher(*arguments)
 

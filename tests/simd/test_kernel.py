@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import npbert
+from npbert.errors import KernelError
 from npbert.ops.pooler import tanh_kernel
+from npbert.ops.softmax import softmax_row
 from npbert.simd.kernel import OPTIONS, kernel
 
 SOURCES = sorted(Path(npbert.__file__).parent.rglob("*.py"))
@@ -232,6 +234,7 @@ FORK = """
 import os, signal, threading, warnings
 import numpy as np
 from npbert.ops.pooler import tanh_kernel
+from npbert.ops.softmax import softmax_row
 from npbert.simd import kernel
 
 held, done = threading.Event(), threading.Event()
@@ -261,3 +264,8 @@ thread.join()
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_can_compile_while_a_thread_of_its_parent_does():
     assert run(FORK) == "0\n"
+
+
+def test_a_piece_of_kernels_cannot_be_called():
+    with pytest.raises(KernelError, match="softmax_row is a piece of kernels"):
+        softmax_row(np.zeros((1, 16), np.float32), 0, 16)
