@@ -10,7 +10,7 @@ import numpy as np
 from golden import cases as golden
 from golden.cases import MASKS, Arrays, Case
 
-ROWS = 24
+ROWS = 22
 
 
 class Built(NamedTuple):
@@ -31,8 +31,8 @@ class Sizes(NamedTuple):
     positions: tuple[int, int]
 
 
-# The mix of the goldens: narrow ones, one head, head sizes 32 and 64, rows longer than a part of
-# the sum (256), and long sequences with a wide block.
+# The mix of the goldens: narrow ones, one head, no layers, head sizes 32 and 64, rows longer than a
+# part of the sum (256), and long sequences with a wide block.
 KERAS_SIZES = (
     Sizes((1, 1), (3, 6), (3, 9), (21, 60), (6, 14)),
     Sizes((2, 3), (1, 1), (29, 47), (31, 60), (9, 17)),
@@ -43,6 +43,8 @@ KERAS_SIZES = (
     Sizes((1, 2), (4, 6), (45, 67), (25, 60), (7, 12)),
     Sizes((1, 1), (4, 5), (31, 41), (520, 800), (38, 55)),
     Sizes((2, 2), (3, 5), (43, 64), (270, 530), (10, 20)),
+    Sizes((1, 1), (6, 9), (44, 57), (300, 700), (8, 15)),
+    Sizes((0, 0), (2, 7), (4, 19), (20, 60), (6, 13)),
 )
 
 HUGGING_FACE_SIZES = (

@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import sys
 import types
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -97,7 +96,6 @@ def test_an_unknown_name():
 
 
 @pytest.mark.real_weights
-@pytest.mark.skipif(find_spec(PACKAGED[0].module) is None, reason="the package is not installed")
 def test_the_real_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NPBERT_CACHE_DIR", str(tmp_path))
     preset = load_preset(NAME)

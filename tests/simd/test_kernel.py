@@ -234,7 +234,6 @@ FORK = """
 import os, signal, threading, warnings
 import numpy as np
 from npbert.ops.pooler import tanh_kernel
-from npbert.ops.softmax import softmax_row
 from npbert.simd import kernel
 
 held, done = threading.Event(), threading.Event()

