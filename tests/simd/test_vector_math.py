@@ -78,4 +78,4 @@ def test_the_two_gelus_part_where_the_literature_says() -> None:
     x = np.linspace(-6, 6, 24001, dtype=np.float32)
     gap = np.abs(apply("gelu", x) - apply("gelu_approximate", x))
     assert gap.max() == pytest.approx(4.73e-4, rel=2e-3)
-    assert abs(x[gap.argmax()]) == pytest.approx(2.70, abs=0.01)
+    assert abs(x[gap.argmax()]) == pytest.approx(2.70, abs=0.03)
