@@ -51,7 +51,8 @@ class TokenEmbedding:
                 expected=f"0 <= id < {V}",
             )
         out = buffers.empty(ids.size, self._table.shape[1])
-        lookup_kernel(np.ascontiguousarray(ids, np.int32).reshape(-1), self._table, out)
+        # A copy: a kernel takes no read-only array, and JAX gives no other.
+        lookup_kernel(np.array(ids, np.int32).reshape(-1), self._table, out)
         return out[:, : self._columns].reshape(*ids.shape, self._columns)
 
     def _logits(self, vectors: NDArray[np.generic]) -> NDArray[np.float32]:

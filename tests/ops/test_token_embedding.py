@@ -85,3 +85,11 @@ def test_reverse_over_a_vocabulary_of_several_chunks():
 @pytest.mark.parametrize("shape", [(5,), (0, 5), (2, 0, 5)])
 def test_reverse_keeps_the_leading_shape(shape):
     assert layer()[0](np.ones(shape), reverse=True).shape == (*shape[:-1], 7)
+
+
+@pytest.mark.kernel
+def test_read_only_ids():
+    table = np.arange(5 * 16, dtype=np.float32).reshape(5, 16)
+    ids = np.array([[3, 1]], np.int32)
+    ids.setflags(write=False)  # as JAX hands them over
+    np.testing.assert_array_equal(TokenEmbedding(table, 16)(ids), table[ids])
