@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,12 @@ from npbert.engine.inputs import Inputs
 from npbert.engine.packed import PackedWeights
 from npbert.engine.plan import Plan, plan_batch, plan_sequences
 from npbert.engine.trace import trace
-from npbert.simd import buffers
+from npbert.simd import barrier, buffers
 
 F32 = NDArray[np.float32]
+
+DEAL = 0.9
+"""Sequences are dealt out when that keeps the threads this busy; else they share each layer."""
 
 PART_ROWS = 2048
 """Tokens in one pass at most (more only for one longer sequence): bounds the scratch memory."""
@@ -45,24 +48,90 @@ class Workspaces:
 
 
 def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads: int) -> F32:
-    """(R, padded D): the rows of ``sequence_output``. The bits do not depend on the threads."""
+    """(R, padded D): the rows of ``sequence_output``. The bits do not depend on the threads.
+
+    Sequences are dealt out to threads, which then need not wait for each other. Where they are too
+    few or too unequal for that, the threads share every op of every layer.
+    """
     out = buffers.empty(plan.rows, buffers.padded(weights.config.hidden_dim))
     fair_share = -(-plan.rows // num_threads)
-    parts = list(plan.parts(max(1, min(PART_ROWS, fair_share))))
+    dealt = list(plan.parts(min(PART_ROWS, fair_share)))
+    if fair_share < DEAL * _longest_turn(plan, dealt, num_threads):
+        # Threads that wait for each other must all be running: no more than there are CPUs.
+        together = min(num_threads, _cpus())
+        for start, stop in plan.parts(PART_ROWS):
+            if not _share(weights, plan, (start, stop), workspaces, together, out):
+                _deal(weights, plan, [(start, stop)], workspaces, 1, out)
+    else:
+        _deal(weights, plan, dealt, workspaces, num_threads, out)
+    return out
+
+
+@cache
+def _cpus() -> int:
+    return threads.available()[0]
+
+
+def _longest_turn(plan: Plan, parts: list[tuple[int, int]], num_threads: int) -> int:
+    """Rows of the thread that gets most, when whoever is free takes the next part."""
+    loads = [0] * num_threads
+    for start, stop in parts:
+        loads.sort()
+        loads[0] += int(plan.row_starts[stop] - plan.row_starts[start])
+    return max(loads)
+
+
+def _deal(
+    weights: PackedWeights,
+    plan: Plan,
+    parts: list[tuple[int, int]],
+    workspaces: Workspaces,
+    num_threads: int,
+    out: F32,
+) -> None:
+    """Parts of the batch, each on one thread."""
 
     def tasks(job: threads.Job) -> list[Callable[[], None]]:
         def compute(start: int, stop: int) -> None:
-            workspace = workspaces.take()
+            space = workspaces.take()
             part = plan.part(start, stop)
+            forward = Forward(weights, part, space)
+            forward.embed()
+            forward.layers(0, 1, barrier.new_state(), space, lambda: job.stopped)
             first = int(plan.row_starts[start])
-            hidden = Forward(weights, part, workspace, stopped=lambda: job.stopped).run()
-            out[first : first + part.rows] = hidden
-            workspaces.give(workspace)
+            out[first : first + part.rows] = forward.x
+            workspaces.give(space)
 
         return [partial(compute, start, stop) for start, stop in parts]
 
     threads.run(tasks, num_threads)
-    return out
+
+
+def _share(
+    weights: PackedWeights,
+    plan: Plan,
+    span: tuple[int, int],
+    workspaces: Workspaces,
+    num_threads: int,
+    out: F32,
+) -> bool:
+    """One part of the batch on all threads; False, and nothing done, where they are busy."""
+    part, first = plan.part(*span), int(plan.row_starts[span[0]])
+    spaces = [workspaces.take() for _ in range(num_threads)]
+    state = barrier.new_state()
+    forward = Forward(weights, part, spaces[0])
+    forward.embed()
+
+    def compute(number: int) -> None:
+        forward.layers(number, num_threads, state, spaces[number], lambda: barrier.stopped(state))
+
+    tasks = [partial(compute, number) for number in range(num_threads)]
+    done = threads.run_together(tasks, abandon=lambda: barrier.stop(state))
+    if done:
+        out[first : first + part.rows] = forward.x
+    for space in spaces:
+        workspaces.give(space)
+    return done
 
 
 class Engine:
@@ -79,7 +148,7 @@ class Engine:
 
     def prepare(self) -> None:
         """Compile or load the kernels."""
-        forward.prepare(forward.kernels(self.config.activation))
+        forward.prepare(forward.KERNELS)
 
     def empty_outputs(self, B: int, T: int) -> dict[str, F32]:
         """Zeros for the outputs of a batch; ``pooled_output`` only where there is a pooler."""
@@ -113,7 +182,6 @@ class Engine:
 
     def stages(self, inputs: Inputs) -> dict[str, F32]:
         """Every stage of a batch, by name."""
-        self.prepare()
         plan = self._plan(inputs, skip_padding=False)
         return trace(self.weights, plan, inputs.token_ids.shape[1])
 

@@ -35,6 +35,11 @@ def thread_count(requested: int | None = None) -> tuple[int, str]:
     if (text := os.environ.get(_VARIABLE)) is not None:
         number = int(text) if text.isascii() and text.isdigit() else text
         return _checked(number, f"environment variable {_VARIABLE}"), _VARIABLE
+    return available()
+
+
+def available() -> tuple[int, str]:
+    """How many threads can run at once, and what says so."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _container_quota()
     if quota is not None and quota < cpus:
@@ -69,11 +74,19 @@ def _container_quota(root: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 
 class Job:
-    """Tasks that any thread may take, one after the other."""
+    """Tasks that any thread may take, one after the other.
 
-    def __init__(self) -> None:
+    Ctrl-C can raise between any two lines of the caller's thread, and in no other thread.
+
+    Args:
+        abandon: called once a task failed or the caller was interrupted; it must let tasks end that
+            wait for each other.
+    """
+
+    def __init__(self, abandon: Callable[[], None] = lambda: None) -> None:
+        self._abandon = abandon
         self._waiting: list[Callable[[], None]] = []
-        self._running = 0
+        self._at_work: set[int] = set()  # threads
         self._error: BaseException | None = None
         self._change = threading.Condition()
 
@@ -82,25 +95,34 @@ class Job:
         """True once a task failed or the caller was interrupted; long tasks ask between steps."""
         return self._error is not None
 
-    def add(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Put tasks in line; the first is taken first."""
-        self._waiting = [*reversed(tasks)]
+    def run(self, tasks: Sequence[Callable[[], None]], helpers: int) -> None:
+        """Run the tasks, the first one first, on this thread and up to ``helpers`` others."""
+        try:
+            self._waiting = [*reversed(tasks)]
+            _start(helpers)
+            for _ in range(helpers):
+                _queue.put(self)
+            self.work()
+        except BaseException as error:
+            self.stop(error)
+        self._finish()
 
     def work(self) -> None:
         """Take and run tasks until none waits."""
+        me = threading.get_ident()
         while True:
             with self._change:
                 if not self._waiting:
                     return
                 task = self._waiting.pop()
-                self._running += 1
+                self._at_work.add(me)
             try:
                 task()
             except BaseException as error:  # handed to the caller, whichever thread this is
                 self.stop(error)
             finally:
                 with self._change:
-                    self._running -= 1
+                    self._at_work.discard(me)
                     self._change.notify_all()
 
     def stop(self, error: BaseException) -> None:
@@ -108,19 +130,21 @@ class Job:
         with self._change:
             self._waiting.clear()
             self._error = self._error or error
+        self._abandon()
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Wait for the tasks that other threads took, then raise what went wrong.
 
         The wait wakes ten times a second, so that Ctrl-C is seen on every platform.
         """
+        me = threading.get_ident()  # may still stand in the set, if it was interrupted
         while True:
             try:
                 with self._change:
-                    while self._running:
+                    while self._at_work - {me}:
                         self._change.wait(0.1)
                 break
-            except BaseException as error:  # KeyboardInterrupt: stop the others, then wait for them
+            except BaseException as error:  # stop the others, then wait for them
                 self.stop(error)
         if self._error is not None:
             raise self._error
@@ -128,7 +152,9 @@ class Job:
 
 _queue: SimpleQueue[Job] = SimpleQueue()
 _helpers = 0
+_busy: set[int] = set()  # helpers that have work; adding to a set is atomic
 _starting = threading.Lock()
+_together = threading.Lock()
 
 
 def run(make_tasks: Callable[[Job], Sequence[Callable[[], None]]], threads: int) -> None:
@@ -138,14 +164,25 @@ def run(make_tasks: Callable[[Job], Sequence[Callable[[], None]]], threads: int)
     """
     job = Job()
     tasks = make_tasks(job)
-    job.add(tasks)
-    helpers = min(threads, len(tasks)) - 1
-    if helpers > 0:
-        _start(helpers)
-        for _ in range(helpers):
-            _queue.put(job)
-    job.work()
-    job.finish()
+    job.run(tasks, min(threads, len(tasks)) - 1)
+
+
+def run_together(tasks: Sequence[Callable[[], None]], abandon: Callable[[], None]) -> bool:
+    """Run tasks that wait for each other, each on a thread of its own, the caller's among them.
+
+    Returns False, with nothing run, where helpers are busy with other callers: tasks that wait for
+    one that has no thread would wait for long. ``abandon`` is called when one of them fails, or the
+    caller is interrupted; it must let the others end.
+    """
+    if not _together.acquire(blocking=False):
+        return False
+    try:
+        if _busy:
+            return False
+        Job(abandon).run(tasks, len(tasks) - 1)
+    finally:
+        _together.release()
+    return True
 
 
 def _start(count: int) -> None:
@@ -158,14 +195,19 @@ def _start(count: int) -> None:
 
 
 def _serve(queue: SimpleQueue[Job]) -> None:
+    me = threading.get_ident()
     while True:
-        queue.get().work()
+        job = queue.get()
+        _busy.add(me)
+        job.work()
+        _busy.discard(me)
 
 
 def _forget() -> None:
     """In a forked child: the threads are gone, and the locks may be held by one of them."""
-    global _queue, _helpers, _starting
-    _queue, _helpers, _starting = SimpleQueue(), 0, threading.Lock()
+    global _queue, _helpers, _starting, _together
+    _queue, _helpers, _starting, _together = SimpleQueue(), 0, threading.Lock(), threading.Lock()
+    _busy.clear()
 
 
 if hasattr(os, "register_at_fork"):

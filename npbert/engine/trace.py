@@ -1,54 +1,150 @@
-"""Every stage of a forward pass, in the shapes that the definitions have."""
+"""Every stage of a forward pass, in the shapes that the definitions have: op by op, on one thread.
+
+The ops are those of `npbert.ops.transformer_layer`, which runs a layer in one go; the contract
+gives both the same bits, and a test holds them to it.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npbert.config import BertConfig
-from npbert.engine.forward import Forward, Workspace
-from npbert.engine.packed import PackedWeights
+from npbert.engine.forward import Workspace, apply_dense, embed, normalize, prepare
+from npbert.engine.packed import Dense, Layer, PackedWeights
 from npbert.engine.plan import Plan
+from npbert.ops.attention import attention_kernel
+from npbert.ops.embedding import embedding_kernel
+from npbert.ops.gelu import GELU_KERNELS
+from npbert.ops.layer_norm import layer_norm_kernel
+from npbert.simd import buffers
+from npbert.simd.gemm import gemm_part_kernel
 
 F32 = NDArray[np.float32]
+_NOTHING_3D = np.empty((0, 0, 0), np.float32)
 
 
 def trace(weights: PackedWeights, plan: Plan, T: int) -> dict[str, F32]:
-    """Stage name -> value, the names as in `npbert.reference`; padding must be in the plan.
-
-    The same kernels run on the same rows as without tracing, and so the bits are the same.
-    """
-    stages: dict[str, F32] = {}
-    B = plan.batch
-
-    def seen(stage: str, value: F32) -> None:
-        kind = stage.rsplit(".", 1)[1]
-        batch = value.reshape(B, T, *value.shape[1:])
-        if kind == "scores":
-            stages[stage] = batch.swapaxes(1, 2).copy()  # (B, T, N, T) -> (B, N, T, T)
-        elif kind == "probs":
-            stages[stage] = _spread_keys(plan, batch, T)
-        elif kind == "query_key_value":
-            layer = stage.removesuffix(kind)
-            stages.update({layer + name: x for name, x in _split_heads(weights.config, batch)})
-        elif kind == "context":
-            N, H = weights.config.num_heads, weights.config.head_dim
-            stages[stage] = batch[:, :, : N * H].reshape(B, T, N, H).copy()
-        else:
-            inside = kind in ("intermediate", "activation")
-            width = weights.config.intermediate_dim if inside else weights.config.hidden_dim
-            stages[stage] = batch[:, :, :width].copy()
-
-    Forward(weights, plan, Workspace(), seen).run()
-    return stages
+    """Stage name -> value, the names as in `npbert.reference`; padding must be in the plan."""
+    gelu = GELU_KERNELS[weights.config.activation]
+    prepare((embedding_kernel, layer_norm_kernel, gemm_part_kernel, attention_kernel, gelu))
+    run = _Trace(weights, plan, T)
+    x = run.embeddings()
+    for i, layer in enumerate(weights.layers):
+        x = run.layer(x, layer, f"layer.{i}")
+    return run.stages
 
 
-def _split_heads(config: BertConfig, qkv: F32) -> list[tuple[str, F32]]:
-    """(B, T, >= 3 D) -> query, key and value, (B, T, N, H) each."""
-    B, T, D = *qkv.shape[:2], config.hidden_dim
-    shape = (B, T, 3, config.num_heads, config.head_dim)
-    parts = qkv[:, :, : 3 * D].reshape(shape)
-    return [(name, parts[:, :, i].copy()) for i, name in enumerate(("query", "key", "value"))]
+class _Trace:
+    """The stages so far; each method is a piece of the pass."""
+
+    def __init__(self, weights: PackedWeights, plan: Plan, T: int) -> None:
+        self.weights, self.config, self.plan, self.T = weights, weights.config, plan, T
+        self.stages: dict[str, F32] = {}
+        self.space = Workspace()
+
+    def _empty(self, columns: int) -> F32:
+        return buffers.empty(self.plan.rows, buffers.padded(columns))
+
+    def _see(self, stage: str, rows: F32, columns: int | None = None) -> None:
+        """Keep (R, padded columns) rows as (B, T, columns)."""
+        columns = columns or self.config.hidden_dim
+        batch = rows.reshape(self.plan.batch, self.T, rows.shape[1])
+        self.stages[stage] = batch[:, :, :columns].copy()
+
+    def embeddings(self) -> F32:
+        """(R, padded D)"""
+        plan, tables = self.plan, self.weights.tables
+        for name, ids in (
+            ("token", plan.token_ids),
+            ("position", plan.positions),
+            ("segment", plan.segment_ids),
+        ):
+            self._see(f"embeddings.{name}", tables[name][ids])
+        x = self._empty(self.config.hidden_dim)
+        embed(self.weights, plan, x)
+        self._see("embeddings.sum", x)
+        normalize(self.config, x, self.weights.embeddings_norm, x)
+        self._see("embeddings.layer_norm", x)
+        return x
+
+    def layer(self, x: F32, layer: Layer, stage: str) -> F32:
+        """(R, padded D) -> (R, padded D)"""
+        D, F = self.config.hidden_dim, self.config.intermediate_dim
+        qkv = self._empty(3 * D)
+        apply_dense(x, layer.query_key_value, qkv)
+        self._see_heads(stage, qkv)
+        context = self._attention(qkv, stage)
+        attended = self._dense(context, layer.attention_output, x, f"{stage}.attention_", "output")
+        y = self._empty(D)
+        normalize(self.config, attended, layer.attention_norm, y)
+        self._see(f"{stage}.attention_layer_norm", y)
+
+        wide = self._empty(F)
+        apply_dense(y, layer.intermediate, wide)
+        self._see(f"{stage}.intermediate", wide, F)
+        GELU_KERNELS[self.config.activation](wide, wide)
+        self._see(f"{stage}.activation", wide, F)
+        output = self._dense(wide, layer.output, y, f"{stage}.", "output", "output_")
+        normalize(self.config, output, layer.output_norm, y)
+        self._see(f"{stage}.output_layer_norm", y)
+        return y
+
+    def _dense(
+        self, x: F32, dense: Dense, residual: F32, prefix: str, name: str, inner: str = ""
+    ) -> F32:
+        """A dense layer seen twice: what it returns, and that with the residual added."""
+        out = self._empty(dense.columns)
+        apply_dense(x, dense, out)
+        self._see(prefix + name, out)
+        apply_dense(x, dense, out, residual)
+        self._see(f"{prefix}{inner}residual", out)
+        return out
+
+    def _see_heads(self, stage: str, qkv: F32) -> None:
+        B, T, D = self.plan.batch, self.T, self.config.hidden_dim
+        N, H = self.config.num_heads, self.config.head_dim
+        parts = qkv[:, : 3 * D].reshape(B, T, 3, N, H)
+        for i, name in enumerate(("query", "key", "value")):
+            self.stages[f"{stage}.{name}"] = parts[:, :, i].copy()
+
+    def _attention(self, qkv: F32, stage: str) -> F32:
+        plan, B, T = self.plan, self.plan.batch, self.T
+        N, H = self.config.num_heads, self.config.head_dim
+        # `scores` has every key, also those that the mask drops: a run of its own.
+        scores = np.zeros((plan.rows, N, T), np.float32)
+        everything = np.arange(plan.rows, dtype=np.int64)
+        never = np.zeros_like(plan.uniform)
+        self._attend(qkv, everything, plan.row_starts, never, scores, _NOTHING_3D)
+        self.stages[f"{stage}.scores"] = scores.reshape(B, T, N, T).swapaxes(1, 2).copy()
+        probs = np.zeros((plan.rows, N, plan.most_keys), np.float32)
+        context = self._attend(qkv, plan.keys, plan.key_starts, plan.uniform, _NOTHING_3D, probs)
+        self.stages[f"{stage}.probs"] = _spread_keys(
+            plan, probs.reshape(B, T, N, plan.most_keys), T
+        )
+        self.stages[f"{stage}.context"] = context[:, : N * H].reshape(B, T, N, H).copy()
+        return context
+
+    def _attend(
+        self,
+        qkv: F32,
+        keys: NDArray[np.int64],
+        key_starts: NDArray[np.int64],
+        uniform: NDArray[np.bool_],
+        scores: F32,
+        probs: F32,
+    ) -> F32:
+        config, context = self.config, self._empty(self.config.hidden_dim)
+        most_keys = int(np.diff(key_starts).max(initial=0))
+        attention_kernel(
+            *(qkv, self.plan.row_starts, keys, key_starts, uniform),
+            *(config.num_heads, config.head_dim, np.float32(1 / math.sqrt(config.head_dim))),
+            config.dropout == 0,
+            *self.space.for_attention(config, most_keys),
+            *(context, scores, probs, 0, 1),
+        )
+        return context
 
 
 def _spread_keys(plan: Plan, probs: F32, T: int) -> F32:

@@ -2,5 +2,6 @@
 
 Read them in the order in which a token meets them: `embedding`, `layer_norm`, `dense`, `attention`
 (with `softmax`), `feed_forward` (with `gelu`), `pooler`, and for whole texts `pooling`. The
-definitions need NumPy only. `registry` lists all ops; `npbert.reference` composes them.
+definitions need NumPy only; `npbert.reference` composes them, `transformer_layer` the kernels of a
+layer. `registry` lists all ops.
 """

@@ -25,7 +25,7 @@ import numpy as np
 from npbert import simd
 from npbert.ops.softmax import softmax, softmax_row
 from npbert.ops.types import Array, IntArray
-from npbert.simd.gemm import gemm_kernel
+from npbert.simd.gemm import NO_ACTIVATION, gemm_part_kernel
 from npbert.simd.kernel import inline, kernel
 
 
@@ -66,12 +66,12 @@ def attention(
 @kernel(
     "void(float32[:, ::1], int64[::1], int64[::1], int64[::1], boolean[::1], int64, int64,"
     " float32, boolean, float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1],"
-    " float32[::1], float32[:, ::1], float32[:, :, ::1], float32[:, :, ::1])"
+    " float32[::1], float32[:, ::1], float32[:, :, ::1], float32[:, :, ::1], int64, int64)"
 )
 def attention_kernel(  # type: ignore[no-untyped-def]
     qkv, row_starts, keys, key_starts, uniform, N, H,
     scale, fused, query, scores, context, key_panels,
-    value_panels, out, scores_seen, probs_seen,
+    value_panels, out, scores_seen, probs_seen, part, parts,
 ):  # fmt: skip
     """Attention of a ragged batch: (R, 3 D) -> (R, D).
 
@@ -82,41 +82,46 @@ def attention_kernel(  # type: ignore[no-untyped-def]
     that are worked on at once, and the columns that H, the most keys, and H need; panels begin on a
     cache line.
     ``scores_seen`` and ``probs_seen`` (R, N, keys) receive what they are called, unless empty.
+    Of the B x N pairs of sequence and head, every ``parts``-th is computed, from ``part`` on.
     """
     D = N * H
     no_rows = query[:0]
-    for b in range(uniform.shape[0]):
+    for pair in range(part, uniform.shape[0] * N, parts):
+        b, n = pair // N, pair % N
         first, last = key_starts[b], key_starts[b + 1]
         S = last - first
-        for n in range(N):
-            pack_keys(qkv, keys, first, S, D + n * H, H, key_panels)
-            pack_values(qkv, keys, first, S, 2 * D + n * H, H, value_panels)
-            for start in range(row_starts[b], row_starts[b + 1], query.shape[0]):
-                rows = min(query.shape[0], row_starts[b + 1] - start)
-                # scores = (query * scale) @ key.T, or query @ key.T * scale
-                for i in range(rows):
-                    for h in range(H):
-                        q = qkv[start + i, n * H + h]
-                        query[i, h] = q if fused else q * scale
-                gemm_kernel(rows, query, H, key_panels, S, no_rows, no_rows, scores)
-                for i in range(rows):
+        pack_keys(qkv, keys, first, S, D + n * H, H, key_panels)
+        pack_values(qkv, keys, first, S, 2 * D + n * H, H, value_panels)
+        for start in range(row_starts[b], row_starts[b + 1], query.shape[0]):
+            rows = min(query.shape[0], row_starts[b + 1] - start)
+            # scores = (query * scale) @ key.T, or query @ key.T * scale
+            for i in range(rows):
+                for h in range(H):
+                    q = qkv[start + i, n * H + h]
+                    query[i, h] = q if fused else q * scale
+            gemm_part_kernel(
+                rows, query, H, key_panels, S, no_rows, no_rows, NO_ACTIVATION, scores, 0, 1
+            )
+            for i in range(rows):
+                for s in range(S):
+                    if fused:
+                        scores[i, s] *= scale
+                    if scores_seen.shape[0]:
+                        scores_seen[start + i, n, s] = scores[i, s]
+                    if uniform[b]:
+                        scores[i, s] = np.float32(0)
+                # probs = softmax(scores)
+                softmax_row(scores, i, S)
+                if probs_seen.shape[0]:
                     for s in range(S):
-                        if fused:
-                            scores[i, s] *= scale
-                        if scores_seen.shape[0]:
-                            scores_seen[start + i, n, s] = scores[i, s]
-                        if uniform[b]:
-                            scores[i, s] = np.float32(0)
-                    # probs = softmax(scores)
-                    softmax_row(scores, i, S)
-                    if probs_seen.shape[0]:
-                        for s in range(S):
-                            probs_seen[start + i, n, s] = scores[i, s]
-                # context = probs @ value
-                gemm_kernel(rows, scores, S, value_panels, H, no_rows, no_rows, context)
-                for i in range(rows):
-                    for h in range(H):
-                        out[start + i, n * H + h] = context[i, h] if S else np.float32(0)
+                        probs_seen[start + i, n, s] = scores[i, s]
+            # context = probs @ value
+            gemm_part_kernel(
+                rows, scores, S, value_panels, H, no_rows, no_rows, NO_ACTIVATION, context, 0, 1
+            )
+            for i in range(rows):
+                for h in range(H):
+                    out[start + i, n * H + h] = context[i, h] if S else np.float32(0)
 
 
 @inline

@@ -114,7 +114,7 @@ def _attention(
 
     def run(keys: IntArray, key_starts: IntArray, uniform: IntArray, *seen: Array) -> None:
         where = (starts, keys, key_starts, uniform, N, H, factor, fused)
-        attention_op.attention_kernel(qkv, *where, *buffer, context, *seen)
+        attention_op.attention_kernel(qkv, *where, *buffer, context, *seen, 0, 1)
 
     run(everything, starts, np.zeros(B, np.bool_), scores, no_scores)
     run(np.flatnonzero(kept), key_starts, uniform, no_scores, probs)

@@ -67,12 +67,17 @@ def unpack(packed: NDArray[np.float32], depth: int, columns: int) -> NDArray[np.
     return np.ascontiguousarray(out[:, :columns])
 
 
+NO_ACTIVATION, GELU_APPROXIMATE, GELU = 0, 1, 2
+
+
 @kernel(
-    "void(int64, float32[:, ::1], int64, float32[::1], int64,"
-    " float32[:, ::1], float32[:, ::1], float32[:, ::1])"
+    "void(int64, float32[:, ::1], int64, float32[::1], int64, float32[:, ::1],"
+    " float32[:, ::1], int64, float32[:, ::1], int64, int64)"
 )
-def gemm_kernel(rows, a, depth, panels, columns, bias, residual, out):  # type: ignore[no-untyped-def]
-    """``out = a @ b (+ bias) (+ residual)`` for the first ``rows`` rows.
+def gemm_part_kernel(  # type: ignore[no-untyped-def]
+    rows, a, depth, panels, columns, bias, residual, activation, out, part, parts
+):
+    """``out = activation(a @ b (+ bias)) (+ residual)``, one part of ``parts`` of its panels.
 
     ``a`` (rows, >= depth >= 1); ``panels`` the packed (depth, columns), which begin on a cache
     line; ``bias`` (1, padded columns) or no rows for none; ``residual`` like ``out`` or no rows for
@@ -82,31 +87,53 @@ def gemm_kernel(rows, a, depth, panels, columns, bias, residual, out):  # type: 
     a_address, b_address, out_address = a.ctypes.data, panels.ctypes.data, out.ctypes.data
     a_stride, out_stride = a.shape[1], out.shape[1]
     vectors = (columns + 15) // 16
+    count = (vectors + simd.TILE_VECTORS - 1) // simd.TILE_VECTORS
+    first, last = count * part // parts, count * (part + 1) // parts
     for block in range(0, rows, _ROW_BLOCK):
         block_end = min(rows, block + _ROW_BLOCK)
-        for left in range(0, vectors, simd.TILE_VECTORS):
+        for number in range(first, last):
+            left = number * simd.TILE_VECTORS
             width = min(simd.TILE_VECTORS, vectors - left)
             panel = b_address + 64 * left * depth
+            # While this panel is worked on, the next one is fetched, a little before each tile.
+            ahead = panel + 64 * width * depth
+            tiles = (block_end - block + simd.TILE_ROWS - 1) // simd.TILE_ROWS
+            lines = width * min(depth, DEPTH) // tiles + 1 if number + 1 < last else 0
             for i in range(block, block_end, simd.TILE_ROWS):
                 height = min(simd.TILE_ROWS, block_end - i)
                 c = out_address + 4 * (i * out_stride + 16 * left)
                 for k in range(0, depth, DEPTH):
-                    part = min(DEPTH, depth - k)
+                    step = min(DEPTH, depth - k)
                     a_part = a_address + 4 * (i * a_stride + k)
                     b_part = panel + 64 * width * k
+                    simd.prefetch(ahead, lines)
+                    ahead += 64 * lines
                     if width == 3:
-                        simd.tile_3(a_part, a_stride, part, b_part, c, out_stride, height, k)
+                        simd.tile_3(a_part, a_stride, step, b_part, c, out_stride, height, k)
                     elif width == 2:
-                        simd.tile_2(a_part, a_stride, part, b_part, c, out_stride, height, k)
+                        simd.tile_2(a_part, a_stride, step, b_part, c, out_stride, height, k)
                     else:
-                        simd.tile_1(a_part, a_stride, part, b_part, c, out_stride, height, k)
-                # out[i : i + height] = out + bias + residual, while the tile is in the L1 cache
-                if bias.shape[0] or residual.shape[0]:
+                        simd.tile_1(a_part, a_stride, step, b_part, c, out_stride, height, k)
+                # out = activation(out + bias) + residual, while the tile is in the L1 cache
+                if bias.shape[0] or residual.shape[0] or activation != NO_ACTIVATION:
                     for row in range(i, i + height):
                         for column in range(16 * left, 16 * (left + width), 16):
                             value = simd.load(out, row, column)
                             if bias.shape[0]:
                                 value = value + simd.load(bias, 0, column)
+                            if activation == GELU_APPROXIMATE:
+                                value = simd.gelu_approximate(value)
+                            elif activation == GELU:
+                                value = simd.gelu(value)
                             if residual.shape[0]:
                                 value = value + simd.load(residual, row, column)
                             simd.store(value, out, row, column)
+
+
+@kernel(
+    "void(int64, float32[:, ::1], int64, float32[::1], int64,"
+    " float32[:, ::1], float32[:, ::1], float32[:, ::1])"
+)
+def gemm_kernel(rows, a, depth, panels, columns, bias, residual, out):  # type: ignore[no-untyped-def]
+    """``out = a @ b (+ bias) (+ residual)`` for the first ``rows`` rows; see `gemm_part_kernel`."""
+    gemm_part_kernel(rows, a, depth, panels, columns, bias, residual, NO_ACTIVATION, out, 0, 1)

@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 
 from npbert.simd import isa
 from npbert.simd.buffers import LANES
-from npbert.simd.vector import FLOAT, INT64, VECTOR, constant, fused_multiply_add, splat
+from npbert.simd.vector import FLOAT, INT32, INT64, VECTOR, constant, fused_multiply_add, splat
 
 TILE_ROWS, TILE_VECTORS = isa.current().tile_rows, isa.current().tile_vectors
 _UNROLL = 4  # steps of k in one turn of the main loop; the rest are taken one by one
@@ -133,3 +133,23 @@ def tile(vectors: int) -> Any:
 
 
 tile_1, tile_2, tile_3 = tile(1), tile(2), tile(3)
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any, lines: Any) -> Any:
+    """Ask for ``lines`` cache lines from ``address`` on, to be in the L2 cache when they are read.
+
+    A hint: no address is too wild for it, and no value depends on it.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer_type = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer_type, INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, into_l2, data = (ir.Constant(INT32, value) for value in (0, 2, 1))
+        with cgutils.for_range(builder, args[1]) as loop:
+            line = builder.add(args[0], builder.mul(loop.index, ir.Constant(INT64, 64)))
+            builder.call(function, [builder.inttoptr(line, pointer_type), read, into_l2, data])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), codegen

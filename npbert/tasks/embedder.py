@@ -101,7 +101,7 @@ class Embedder:
     def prepare(self) -> None:
         """Compile or load the kernels now rather than in the first ``encode``."""
         pooling = [*_POOL_KERNELS.values(), l2_normalize_kernel]
-        forward.prepare([*forward.kernels(self.backbone.config.activation), *pooling])
+        forward.prepare((*forward.KERNELS, *pooling))
 
     def encode(
         self,

@@ -37,7 +37,7 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> F32:  # (A, D), (B, D) -> (
     width, count = left.shape[1], len(right)
     if not len(left) or not count or not width:
         return np.zeros((len(left), count), np.float32)
-    forward.prepare([l2_normalize_kernel, gemm.gemm_kernel])
+    forward.prepare((l2_normalize_kernel, gemm.gemm_kernel))
     unit = _unit(left)  # (A, padded D)
     panels = gemm.pack(_unit(right)[:, :width].T)  # (D, B)
     nothing = buffers.empty(0, 0)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import goldens
 import numpy as np
 import pytest
+from engine.sharing import CASE, DEALT, SHARED, idle, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
 from npbert.engine import run
 from npbert.engine.packed import PackedWeights
-from npbert.engine.plan import plan_batch
 from npbert.simd import kernel
 
 pytestmark = pytest.mark.kernel
-
-CASE = "deep"
-
-
-def plan(case=CASE):
-    batch = goldens.inputs(case)
-    kept = batch["padding_mask"] != 0
-    return plan_batch(
-        batch["token_ids"], batch["segment_ids"], kept, skip_padding=True, fused=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +27,14 @@ def packed():
 @pytest.fixture(scope="module")
 def expected(packed):
     return run.run(packed, plan(), run.Workspaces(), 1).copy()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cpus():
+    """As many as there are threads in these tests, whatever this machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "_cpus", lambda: 8)
+        yield
 
 
 @given(st.integers(1, 40), st.integers(1, 4))
@@ -64,14 +63,41 @@ def test_workspaces_are_lent_and_used_again(packed, monkeypatch):
 
 
 def test_an_error_in_a_part_reaches_the_caller(packed, monkeypatch, expected):
-    def fail(self):
+    def fail(self, *arguments):
         raise RuntimeError("a broken part")
 
+    for deal in (DEALT, SHARED):
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "DEAL", deal)
+            for name in ("layers", "embed"):
+                with monkeypatch.context() as broken:
+                    broken.setattr(run.Forward, name, fail)
+                    with pytest.raises(RuntimeError, match="a broken part"):
+                        run.run(packed, plan(), run.Workspaces(), 2)
+            again = run.run(packed, plan(), run.Workspaces(), 2)
+        np.testing.assert_array_equal(goldens.bits(again), goldens.bits(expected))
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_an_error_on_one_thread_frees_those_that_wait_for_it_in_a_layer(
+    packed, monkeypatch, expected, failing
+):
+    layers = run.Forward.layers
+
+    def fail(self, part, *arguments):
+        if part == failing:
+            raise RuntimeError(f"number {part} is broken")
+        layers(self, part, *arguments)
+
+    monkeypatch.setattr(run, "DEAL", SHARED)
+    idle()
     with monkeypatch.context() as patch:
-        patch.setattr(run.Forward, "run", fail)
-        with pytest.raises(RuntimeError, match="a broken part"):
-            run.run(packed, plan(), run.Workspaces(), 2)
-    again = run.run(packed, plan(), run.Workspaces(), 2)
+        patch.setattr(run.Forward, "layers", fail)
+        began = time.monotonic()
+        with pytest.raises(RuntimeError, match=f"number {failing} is broken"):
+            run.run(packed, plan(), run.Workspaces(), 3)
+        assert time.monotonic() - began < 5
+    again = run.run(packed, plan(), run.Workspaces(), 3)
     np.testing.assert_array_equal(goldens.bits(again), goldens.bits(expected))
 
 

@@ -8,16 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from npbert.simd import buffers
+from npbert.simd import barrier, buffers
 from npbert.simd.buffers import padded
-from npbert.simd.gemm import pack
+from npbert.simd.gemm import GELU, GELU_APPROXIMATE, NO_ACTIVATION, pack
 
 
 class Case(NamedTuple):
-    """The arguments of one call, and which of them it may write to."""
+    """The arguments of one call, and which of them it may write to.
+
+    ``results`` are those of the written ones that hold the same bits whatever the tile's shape:
+    not scratch, and not a part of the columns, for the tile's shape decides which these are.
+    """
 
     arguments: list[Any]
     written: tuple[int, ...]
+    results: tuple[int, ...]
 
 
 Maker = Callable[[np.random.Generator], Case]
@@ -28,6 +33,11 @@ CASES: dict[str, Maker] = {}
 def _case(maker: Maker) -> Maker:
     CASES[maker.__name__] = maker
     return maker
+
+
+def _case_of(arguments: list[Any], *written: int) -> Case:
+    """All that is written is a result."""
+    return Case(arguments, written, written)
 
 
 def _floats(random: np.random.Generator, rows: int, columns: int, wide: int = 0) -> NDArray[Any]:
@@ -52,7 +62,7 @@ def _dirty(*shape: int) -> NDArray[np.float32]:
 def lookup_kernel(random: np.random.Generator) -> Case:
     R, V, D = random.integers(1, 40, 3)
     table = _floats(random, V, D, padded(D))
-    return Case([_ids(random, V, R), table, _dirty(R, padded(D))], (2,))
+    return _case_of([_ids(random, V, R), table, _dirty(R, padded(D))], 2)
 
 
 @_case
@@ -60,19 +70,18 @@ def embedding_kernel(random: np.random.Generator) -> Case:
     R, D, *counts = random.integers(1, 40, 5)
     ids = [_ids(random, count, R) for count in counts]
     tables = [_floats(random, count, D, padded(D)) for count in counts]
-    return Case([*ids, *tables, _dirty(R, padded(D))], (6,))
+    return _case_of([*ids, *tables, _dirty(R, padded(D))], 6)
 
 
 @_case
 def layer_norm_kernel(random: np.random.Generator) -> Case:
     R, D = random.integers(1, 40, 2)
     x, gamma, beta = (_floats(random, rows, D, padded(D)) for rows in (R, 1, 1))
-    return Case([x, gamma, beta, 1e-12, int(D), _dirty(R, padded(D))], (5,))
+    return _case_of([x, gamma, beta, 1e-12, int(D), _dirty(R, padded(D))], 5)
 
 
-@_case
-def gemm_kernel(random: np.random.Generator) -> Case:
-    """``a`` without a pad: a K tail ends where the buffer ends."""
+def _product(random: np.random.Generator) -> tuple[list[Any], NDArray[np.float32]]:
+    """The arguments up to the residual, and the result; ``a`` ends where its last K tail ends."""
     M, N = random.integers(1, 70, 2)
     K = random.choice([*range(1, 40), 63, 64, 65, 127, 129, 300])
     b = random.standard_normal((K, N)).astype(np.float32)
@@ -80,7 +89,27 @@ def gemm_kernel(random: np.random.Generator) -> Case:
     bias = _floats(random, int(random.integers(2)), N, wide)
     residual = _floats(random, int(random.integers(2)) * M, N, wide)
     sizes = [int(M), _floats(random, M, K), int(K), pack(b), int(N)]
-    return Case([*sizes, bias, residual, _dirty(M, wide)], (7,))
+    return [*sizes, bias, residual], _dirty(M, wide)
+
+
+@_case
+def gemm_kernel(random: np.random.Generator) -> Case:
+    arguments, out = _product(random)
+    return _case_of([*arguments, out], 7)
+
+
+@_case
+def gemm_part_kernel(random: np.random.Generator) -> Case:
+    """Half of the cases are the only part there is; others may have no panel at all."""
+    arguments, out = _product(random)
+    activation = int(random.choice([NO_ACTIVATION, GELU_APPROXIMATE, GELU]))
+    part, parts = _part(random)
+    return Case([*arguments, activation, out, part, parts], (8,), (8,) if parts == 1 else ())
+
+
+def _part(random: np.random.Generator) -> tuple[int, int]:
+    parts = int(random.choice([1, 1, 1, 2, 3, 5]))
+    return int(random.integers(parts)), parts
 
 
 @_case
@@ -88,36 +117,86 @@ def softmax_kernel(random: np.random.Generator) -> Case:
     R, T = random.integers(1, 40, 2)
     scores = _floats(random, R, T, padded(T))
     scores[:, T:] = np.nan  # whatever is there
-    return Case([scores, int(T)], (0,))
+    return _case_of([scores, int(T)], 0)
 
 
-@_case
-def attention_kernel(random: np.random.Generator) -> Case:
+class _Ragged(NamedTuple):
     """Some sequences keep all their keys, some a few, some none."""
-    B, N, rows = (int(n) for n in random.integers(1, 5, 3))
-    H = int(random.integers(1, 40))
+
+    rows: int
+    most: int
+    arrays: list[Any]  # row starts, keys, key starts, uniform
+
+
+def _ragged(random: np.random.Generator) -> _Ragged:
+    B = int(random.integers(1, 5))
     lengths = random.integers(1, 40, B)
     row_starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     R = int(row_starts[-1])
     kept = random.random(R) < np.repeat(random.choice([0.0, 0.5, 1.0], B), lengths)
     counts = np.add.reduceat(kept, row_starts[:-1]).astype(np.int64)
     key_starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    keys = np.flatnonzero(kept).astype(np.int64)
     most = max(1, int(counts.max()))
-    fused = bool(random.integers(2))
-    seen = [_dirty(R, N, most) if random.integers(2) else _dirty(0, 0, 0) for _ in range(2)]
-    scratch = [
+    return _Ragged(R, most, [row_starts, keys, key_starts, np.zeros(B, np.bool_)])
+
+
+def _attention_scratch(random: np.random.Generator, most: int, H: int) -> list[Any]:
+    rows = int(random.integers(1, 5))
+    return [
         *(_dirty(rows, H), _dirty(rows, padded(most)), _dirty(rows, padded(H))),
         *(_dirty(padded(most) * H), _dirty(most * padded(H))),
     ]
-    where = [row_starts, np.flatnonzero(kept).astype(np.int64), key_starts]
-    where += [np.zeros(B, np.bool_), N, H, np.float32(H**-0.5), fused]
+
+
+@_case
+def attention_kernel(random: np.random.Generator) -> Case:
+    N, H = int(random.integers(1, 5)), int(random.integers(1, 40))
+    R, most, batch = _ragged(random)
+    fused = bool(random.integers(2))
+    seen = [_dirty(R, N, most) if random.integers(2) else _dirty(0, 0, 0) for _ in range(2)]
+    scratch = _attention_scratch(random, most, H)
+    where = [*batch, N, H, np.float32(H**-0.5), fused]
     arguments = [_floats(random, R, 3 * N * H), *where, *scratch, _dirty(R, N * H), *seen]
-    return Case(arguments, tuple(range(9, 17)))
+    return Case([*arguments, *_part(random)], tuple(range(9, 17)), (14, 15, 16))
+
+
+@_case
+def layer_kernel(random: np.random.Generator) -> Case:
+    """A part among others runs alone on a barrier that was stopped: it waits for nobody."""
+    N, H, F = (int(random.integers(1, n)) for n in (5, 30, 90))
+    D = N * H
+    R, most, batch = _ragged(random)
+    part, parts = _part(random)
+    state = barrier.new_state()
+    if parts > 1:
+        barrier.stop(state)
+    constants = [N, H, F, 1e-12, np.float32(H**-0.5), bool(random.integers(2))]
+    activation = int(random.choice([GELU_APPROXIMATE, GELU]))
+    rows = [_dirty(R, width) for width in (padded(3 * D), D, padded(D), padded(F))]
+    x = _floats(random, R, D, padded(D))
+    weights = [
+        *(*_dense(random, D, 3 * D), *_dense(random, D, D), *_norm(random, D)),
+        *(*_dense(random, D, F), *_dense(random, F, D), *_norm(random, D)),
+    ]
+    scratch = _attention_scratch(random, most, H)
+    arguments = [part, parts, state, *constants, activation, x, *rows, *weights, *batch, *scratch]
+    written = (2, *range(10, 15), *range(31, 36))
+    return Case([*arguments, _dirty(0, 0, 0)], written, (10,) if parts == 1 else ())
+
+
+def _dense(random: np.random.Generator, depth: int, columns: int) -> list[Any]:
+    b = random.standard_normal((depth, columns)).astype(np.float32)
+    return [pack(b), _floats(random, 1, columns, padded(columns))]
+
+
+def _norm(random: np.random.Generator, D: int) -> list[Any]:
+    return [_floats(random, 1, D, padded(D)) for _ in range(2)]
 
 
 def _elementwise(random: np.random.Generator) -> Case:
     R, F = random.integers(1, 40, 2)
-    return Case([_floats(random, R, F, padded(F)), _dirty(R, padded(F))], (1,))
+    return _case_of([_floats(random, R, F, padded(F)), _dirty(R, padded(F))], 1)
 
 
 for _name in ("gelu_approximate_kernel", "gelu_kernel", "tanh_kernel", "l2_normalize_kernel"):
@@ -127,15 +206,28 @@ for _name in ("gelu_approximate_kernel", "gelu_kernel", "tanh_kernel", "l2_norma
 def _pool(random: np.random.Generator) -> Case:
     R, D, B = (int(n) for n in random.integers(1, 40, 3))
     starts = np.sort(random.integers(0, R + 1, B + 1)).astype(np.int64)
-    return Case([_floats(random, R, D, padded(D)), starts, _dirty(B, padded(D))], (2,))
+    return _case_of([_floats(random, R, D, padded(D)), starts, _dirty(B, padded(D))], 2)
 
 
 for _name in ("mean_pool_kernel", "max_pool_kernel"):
     CASES[_name] = _pool
 
 
-def kernels() -> dict[str, Any]:
-    """Every kernel of the registry by name."""
-    from npbert.ops.registry import OPS
+NOT_OPS = {
+    "gemm_part_kernel": "one thread's share of the op dense; `gemm_kernel` is all of it",
+    "layer_kernel": "a whole layer: ops of the registry, one after the other",
+}
+"""Kernels that no op of the registry is made of, and why."""
 
-    return {kernel.name: kernel for op in OPS.values() for kernel in op.kernels}
+
+def kernels() -> dict[str, Any]:
+    """Every kernel by name: those of the registry, and `NOT_OPS`."""
+    from npbert.ops.registry import OPS
+    from npbert.ops.transformer_layer import layer_kernel
+    from npbert.simd.gemm import gemm_part_kernel
+
+    found = {kernel.name: kernel for op in OPS.values() for kernel in op.kernels}
+    assert not found.keys() & NOT_OPS.keys()
+    others = {kernel.name: kernel for kernel in (gemm_part_kernel, layer_kernel)}
+    assert others.keys() == NOT_OPS.keys()
+    return found | others

@@ -9,9 +9,20 @@ from simd import exact
 from simd.exact import assert_same_bits
 
 import npbert
+from npbert.ops.gelu import gelu_approximate_kernel, gelu_kernel
 from npbert.simd import buffers, gemm
 from npbert.simd.buffers import padded
-from npbert.simd.gemm import DEPTH, gemm_kernel, pack, panel_columns, unpack
+from npbert.simd.gemm import (
+    DEPTH,
+    GELU,
+    GELU_APPROXIMATE,
+    NO_ACTIVATION,
+    gemm_kernel,
+    gemm_part_kernel,
+    pack,
+    panel_columns,
+    unpack,
+)
 
 NOTHING = np.zeros((0, 0), np.float32)
 
@@ -108,6 +119,91 @@ def test_rows_past_the_count_are_left_alone(M, rows, N):
     out = multiply(a, b, rows=rows)
     assert np.isnan(out[rows:]).all()
     assert_same_bits(out[:rows], exact.gemm(a, b)[:rows])
+
+
+# -- parts and activations -------------------------------------------------------------------------
+
+UNTOUCHED = np.uint32(0x7FC0BEEF).view(np.float32)
+"""A NaN that no arithmetic makes."""
+
+GELUS = {GELU_APPROXIMATE: gelu_approximate_kernel, GELU: gelu_kernel}
+
+
+def in_parts(a, b, bias, residual, activation, parts):
+    """What each of the parts writes into memory of its own."""
+    (M, K), N = a.shape, b.shape[1]
+    outs = np.full((parts, M, padded(N)), UNTOUCHED)
+    added = (NOTHING if x is None else buffers.pad_columns(x) for x in (bias, residual))
+    shape = (M, a, K, pack(b), N, *added, activation)
+    for part, out in enumerate(outs):
+        gemm_part_kernel(*shape, out, part, parts)
+    return outs
+
+
+def drawn(data, M, K, N):
+    """Two factors, and maybe a bias and a residual."""
+    a, b = (data.draw(drawers())(*shape) for shape in ((M, K), (K, N)))
+    make, adds = data.draw(drawers()), data.draw(st.tuples(*[st.booleans()] * 2))
+    return a, b, make(1, N) if adds[0] else None, make(M, N) if adds[1] else None
+
+
+@pytest.mark.kernel
+@given(M=rows, K=depths, N=st.integers(1, 300), parts=st.integers(1, 9), data=st.data())
+def test_parts_cover_every_column_once_with_the_bits_of_the_whole(M, K, N, parts, data):
+    a, b, bias, residual = drawn(data, M, K, N)
+    outs = in_parts(a, b, bias, residual, NO_ACTIVATION, parts)
+    touched = outs.view(np.uint32) != UNTOUCHED.view(np.uint32)  # (parts, M, padded N)
+    assert (touched.sum(axis=0) == 1).all()
+    assert (touched == touched[:, :1]).all()  # whole columns
+    panels = -(-N // panel_columns())
+    shares = [-(-columns // panel_columns()) for columns in touched[:, 0].sum(axis=1)]
+    assert sum(shares) == panels
+    assert max(shares) - min(shares) <= 1
+    whole = outs[0].copy()
+    for out, there in zip(outs, touched, strict=True):
+        whole[there] = out[there]
+    assert_same_bits(whole[:, :N], multiply(a, b, None if bias is None else bias[0], residual))
+    assert not whole[:, N:].any()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("parts", [2, 3, 7, 100, 1024])
+def test_more_parts_than_panels(parts):
+    a, b = np.ones((5, 3), np.float32), np.ones((3, panel_columns() + 1), np.float32)
+    outs = in_parts(a, b, None, None, NO_ACTIVATION, parts)
+    assert (outs == 3).any(axis=(1, 2)).sum() == 2  # two panels, two parts that have one
+    assert (outs == 3).sum() == 5 * b.shape[1]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("activation", GELUS)
+@given(M=rows, K=depths, N=sizes, parts=st.integers(1, 3), data=st.data())
+def test_a_fused_activation_has_the_bits_of_its_kernel(activation, M, K, N, parts, data):
+    """Between bias and residual: each step of its own, rounded as it is alone."""
+    a, b, bias, residual = drawn(data, M, K, N)
+    if bias is None:
+        bias = np.zeros((1, N), np.float32)
+    expected = buffers.pad_columns(multiply(a, b, bias[0]))
+    GELUS[activation](expected, expected)
+    if residual is not None:
+        with np.errstate(all="ignore"):
+            expected[:, :N] += residual
+    outs = in_parts(a, b, bias, residual, activation, parts)
+    touched = outs.view(np.uint32) != UNTOUCHED.view(np.uint32)
+    for out, there in zip(outs, touched, strict=True):
+        assert_same_bits(out[there], expected[there])
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("activation", GELUS)
+@pytest.mark.parametrize("residual", [False, True])
+def test_an_activation_needs_no_bias(activation, residual):
+    random = np.random.default_rng(0)
+    a, b, c = (np.float32(random.standard_normal(s)) for s in ((5, 7), (7, 19), (5, 19)))
+    expected = buffers.pad_columns(multiply(a, b))
+    GELUS[activation](expected, expected)
+    (out,) = in_parts(a, b, None, c if residual else None, activation, 1)
+    assert_same_bits(out[:, :19], expected[:, :19] + c if residual else expected[:, :19])
 
 
 @pytest.mark.kernel

@@ -1,0 +1,75 @@
+"""One encoder layer as one kernel: the ops in BERT's order, shared between threads.
+
+Its definition is the body of the loop in `npbert.reference.forward`.
+Source: keras_hub TransformerEncoder, ``call``.
+
+Every thread calls `layer_kernel` with its own number. Between two ops all wait for each other; what
+a thread does inside an op is its part of the columns, heads or rows, which decides no bit.
+"""
+
+from __future__ import annotations
+
+from npbert.ops.attention import attention_kernel
+from npbert.ops.layer_norm import layer_norm_kernel
+from npbert.simd.barrier import wait_for_all
+from npbert.simd.gemm import NO_ACTIVATION, gemm_part_kernel
+from npbert.simd.kernel import inline, kernel
+
+_MATRIX, _VECTOR, _INDEX = "float32[:, ::1]", "float32[::1]", "int64[::1]"
+_DENSE = f"{_VECTOR}, {_MATRIX}"  # panels, bias
+_NORM = f"{_MATRIX}, {_MATRIX}"  # gamma, beta
+
+
+@kernel(
+    "void(int64, int64, int64[::1], int64, int64, int64, float64, float32, boolean, int64,"
+    f" {', '.join([_MATRIX] * 5)},"  # x, qkv, context, hidden, wide
+    f" {_DENSE}, {_DENSE}, {_NORM}, {_DENSE}, {_DENSE}, {_NORM},"
+    f" {_INDEX}, {_INDEX}, {_INDEX}, boolean[::1],"
+    f" {_MATRIX}, {_MATRIX}, {_MATRIX}, {_VECTOR}, {_VECTOR}, float32[:, :, ::1])"
+)
+def layer_kernel(  # type: ignore[no-untyped-def]
+    part, parts, state, N, H, F, epsilon, scale, fused, activation,
+    x, qkv, context, hidden, wide,
+    qkv_panels, qkv_bias, joined_panels, joined_bias, attention_gamma, attention_beta,
+    inner_panels, inner_bias, outer_panels, outer_bias, output_gamma, output_beta,
+    row_starts, keys, key_starts, uniform,
+    query, scores, head, key_panels, value_panels, nothing,
+):  # fmt: skip
+    """``x`` becomes the layer's output.  (R, D) -> (R, D)
+
+    ``state`` is the barrier's. Then come the layer's constants; buffers of R rows; the weights, as
+    `npbert.engine.packed` lays them out; the plan; attention's scratch, of this thread alone.
+    """
+    D, rows, none = N * H, x.shape[0], query[:0]
+    # qkv = x @ [Wq Wk Wv] + b
+    gemm_part_kernel(rows, x, D, qkv_panels, 3 * D, qkv_bias, none, NO_ACTIVATION, qkv, part, parts)
+    wait_for_all(state, parts)
+    attention_kernel(
+        qkv, row_starts, keys, key_starts, uniform, N, H, scale, fused,
+        query, scores, head, key_panels, value_panels, context, nothing, nothing, part, parts,
+    )  # fmt: skip
+    wait_for_all(state, parts)
+    # hidden = context @ Wo + bo + x
+    gemm_part_kernel(
+        rows, context, D, joined_panels, D, joined_bias, x, NO_ACTIVATION, hidden, part, parts
+    )
+    wait_for_all(state, parts)
+    layer_norm_part(hidden, attention_gamma, attention_beta, epsilon, D, x, part, parts)
+    wait_for_all(state, parts)
+    # wide = gelu(x @ W1 + b1)
+    gemm_part_kernel(rows, x, D, inner_panels, F, inner_bias, none, activation, wide, part, parts)
+    wait_for_all(state, parts)
+    # hidden = wide @ W2 + b2 + x
+    gemm_part_kernel(
+        rows, wide, F, outer_panels, D, outer_bias, x, NO_ACTIVATION, hidden, part, parts
+    )
+    wait_for_all(state, parts)
+    layer_norm_part(hidden, output_gamma, output_beta, epsilon, D, x, part, parts)
+    wait_for_all(state, parts)
+
+
+@inline
+def layer_norm_part(x, gamma, beta, epsilon, columns, out, part, parts):  # type: ignore[no-untyped-def]
+    """This thread's rows."""
+    first, last = x.shape[0] * part // parts, x.shape[0] * (part + 1) // parts
+    layer_norm_kernel(x[first:last], gamma, beta, epsilon, columns, out[first:last])

@@ -1,0 +1,45 @@
+"""What the tests of threads share: a batch, and ways to know and to decide what threads do."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import goldens
+
+from npbert.engine import threads
+from npbert.engine.plan import Plan, plan_batch
+
+CASE = "deep"
+DEALT, SHARED = 0.0, 1e9
+"""Values of `npbert.engine.run.DEAL` that leave no choice."""
+
+
+def plan(case: str = CASE) -> Plan:
+    """The case's batch without its padding."""
+    batch = goldens.inputs(case)
+    kept = batch["padding_mask"] != 0
+    return plan_batch(
+        batch["token_ids"], batch["segment_ids"], kept, skip_padding=True, fused=False
+    )
+
+
+def idle() -> None:
+    """Wait for the helpers: they are free a moment after their job is done."""
+    deadline = time.monotonic() + 10
+    while threads._busy:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Answers(list[Any]):
+    """What `run_together` said, call by call, and how many tasks it was asked to run."""
+
+    def __init__(self) -> None:
+        self.tasks: list[int] = []
+        self._ask = threads.run_together
+
+    def __call__(self, tasks: Any, abandon: Any) -> bool:
+        self.tasks.append(len(tasks))
+        self.append(self._ask(tasks, abandon))
+        return bool(self[-1])

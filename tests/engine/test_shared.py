@@ -1,0 +1,188 @@
+"""Batches dealt out to threads, or shared by them: which of both, and the same bits either way."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+
+import goldens
+import numpy as np
+import pytest
+from engine.sharing import CASE, DEALT, SHARED, Answers, idle, plan
+
+from npbert.engine import run
+from npbert.engine import threads as pool
+from npbert.engine.packed import PackedWeights
+from npbert.engine.plan import plan_sequences
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(scope="module")
+def packed():
+    return PackedWeights(goldens.config(CASE), goldens.weights(CASE))
+
+
+@pytest.fixture(scope="module")
+def expected(packed):
+    return run.run(packed, plan(), run.Workspaces(), 1).copy()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cpus():
+    """As many as there are threads in these tests, whatever this machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "_cpus", lambda: 8)
+        yield
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    said = Answers()
+    monkeypatch.setattr(pool, "run_together", said)
+    return said
+
+
+@cache
+def case_alone(case):
+    weights = PackedWeights(goldens.config(case), goldens.weights(case))
+    return weights, run.run(weights, plan(case), run.Workspaces(), 1)
+
+
+@pytest.mark.parametrize("part_rows", [1, 2048])
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("case", goldens.CASES)
+def test_dealt_and_shared_give_the_same_bits(monkeypatch, answers, case, threads, part_rows):
+    weights, expected = case_alone(case)
+    monkeypatch.setattr(run, "PART_ROWS", part_rows)
+    for deal in (DEALT, SHARED):
+        monkeypatch.setattr(run, "DEAL", deal)
+        idle()
+        rows = run.run(weights, plan(case), run.Workspaces(), threads)
+        np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
+        assert answers[:1] == [True] * (deal == SHARED)  # nothing was busy: it was shared
+    assert len(answers) == len(list(plan(case).parts(part_rows)))
+
+
+def lengths(*counts):
+    return plan_sequences([np.ones(count, np.int32) for count in counts])
+
+
+@pytest.mark.parametrize(
+    ("counts", "threads", "longest"),
+    [
+        ((7,), 1, 7),
+        ((7,), 3, 7),
+        ((5, 5, 5), 3, 5),
+        ((5, 5, 5), 2, 10),
+        ((1, 1, 1, 9), 2, 10),  # the long one comes last, after two short ones on one thread
+        ((9, 1, 1, 1), 2, 9),
+        ((2, 3, 4, 5), 2, 8),
+        ((2, 3, 4, 5, 6), 3, 9),
+        ((), 2, 0),
+    ],
+)
+def test_the_longest_turn(counts, threads, longest):
+    """Whoever is free first takes the next part, in order."""
+    batch = lengths(*counts)
+    parts = [(i, i + 1) for i in range(len(counts))]
+    assert run._longest_turn(batch, parts, threads) == longest
+
+
+def test_the_longest_turn_counts_the_rows_of_whole_parts():
+    assert run._longest_turn(lengths(1, 2, 4, 8), [(0, 2), (2, 3), (3, 4)], 2) == 11
+
+
+@pytest.mark.parametrize(
+    ("counts", "threads", "shared"),
+    [
+        ((40,), 1, False),  # one thread has nobody to share with
+        ((40,), 2, True),
+        ((10, 10), 2, False),
+        ((10, 10), 3, True),  # one of three would have nothing to do
+        ((10, 11), 2, False),
+        ((10, 30), 2, True),
+        ((9, 10, 11, 9, 10, 11), 3, False),
+        ((4,) * 16, 4, False),
+        ((4,) * 13, 4, True),  # 13 rows are a fair share, and one thread would get 16
+    ],
+)
+def test_a_batch_is_dealt_where_that_keeps_the_threads_busy(
+    packed, answers, counts, threads, shared
+):
+    idle()
+    run.run(packed, lengths(*counts), run.Workspaces(), threads)
+    assert answers == [True] * shared
+
+
+@pytest.mark.parametrize(("cpus", "together"), [(1, 1), (2, 2), (3, 3), (4, 3), (64, 3)])
+def test_no_more_threads_wait_for_each_other_than_can_run_at_once(
+    packed, expected, monkeypatch, answers, cpus, together
+):
+    monkeypatch.setattr(run, "_cpus", lambda: cpus)
+    monkeypatch.setattr(run, "DEAL", SHARED)
+    idle()
+    rows = run.run(packed, plan(), run.Workspaces(), 3)
+    np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
+    assert answers.tasks == [together]
+
+
+@pytest.mark.parametrize("busy", ["helpers", "another caller"])
+def test_with_busy_helpers_the_caller_goes_on_alone_to_the_same_bits(
+    packed, expected, answers, monkeypatch, busy
+):
+    let_go, taken = threading.Event(), threading.Semaphore(0)
+
+    def hold():
+        taken.release()
+        assert let_go.wait(20)
+
+    def hold_some():
+        if busy == "helpers":
+            pool.run(lambda job: [hold] * 2, 2)
+        else:
+            pool.run_together([hold] * 2, let_go.set)
+
+    monkeypatch.setattr(run, "DEAL", SHARED)
+    idle()
+    other = threading.Thread(target=hold_some)
+    other.start()
+    try:
+        for _ in range(2):
+            assert taken.acquire(timeout=10)
+        answers.clear()
+        rows = run.run(packed, plan(), run.Workspaces(), 2)
+        assert answers == [False]
+    finally:
+        let_go.set()
+        other.join(20)
+    np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
+    idle()
+    run.run(packed, plan(), run.Workspaces(), 2)
+    assert answers[-1] is True
+
+
+def test_many_callers_at_once_get_one_hash(answers):
+    """More of them than helpers: some share, most go on alone, and nobody can tell."""
+    batch = goldens.inputs(CASE)
+    single = {name: x[:1] for name, x in batch.items()}
+    expected = [goldens.sha256(goldens.backbone(CASE, 1)(each)) for each in (single, batch)]
+    model, wrong, meet = goldens.backbone(CASE, 3), [], threading.Barrier(20)
+
+    def call(number):
+        try:
+            meet.wait(20)
+            for i in range(6):
+                which = (number + i) % 2
+                assert goldens.sha256(model((single, batch)[which])) == expected[which]
+        except BaseException as error:
+            wrong.append(error)
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(20)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join(60)
+    assert not any(each.is_alive() for each in callers)
+    assert wrong == []
+    assert len(answers) >= 20 * 3
