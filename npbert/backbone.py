@@ -17,7 +17,7 @@ from npbert.engine.inputs import check_inputs, check_sequences
 from npbert.engine.packed import random_weights
 from npbert.engine.run import Engine
 from npbert.engine.threads import thread_count
-from npbert.errors import ConfigError
+from npbert.errors import ConfigError, InputTypeError
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.progress import progress
 from npbert.weights.checks import Place, collect, real_array, to_float32
@@ -153,6 +153,7 @@ class BertBackbone(Backbone):
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
         )
+        _check_seed(seed)
         weights = random_weights(weight_shapes(config), seed)
         self._set_up(config, weights, num_threads=num_threads, dtype=dtype, name=name)
 
@@ -167,6 +168,8 @@ class BertBackbone(Backbone):
         path: Path | None = None,
     ) -> None:
         _check_dtype(dtype)
+        if name is not None and not isinstance(name, str):
+            raise ConfigError("name must be a str.", received=repr(name))
         self.config = config
         self.name = name or "bert_backbone"
         self.path = path
@@ -195,6 +198,11 @@ class BertBackbone(Backbone):
             WeightError: a tensor is missing, extra, not finite, or of another shape than the config
                 implies.
         """
+        if not isinstance(config, BertConfig) or not isinstance(weights, Mapping):
+            raise InputTypeError(
+                "from_weights takes a BertConfig and a dictionary of arrays.",
+                received=f"{type(config).__name__}, {type(weights).__name__}",
+            )
         shapes = weight_shapes(config, pooler="pooled_dense/kernel" in weights)
         copies = collect(
             [Place(name, name, shape) for name, shape in shapes.items()],
@@ -344,9 +352,20 @@ class BertBackbone(Backbone):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A model with fresh weights from what ``get_config`` returned."""
-        fields = dict(config)
-        fields.pop("trainable", None)  # nothing is trained here
-        return cls(**fields)
+        if not isinstance(config, Mapping):
+            raise ConfigError(
+                "from_config takes a dictionary.",
+                received=type(config).__name__,
+                expected="what get_config returned",
+            )
+        missing = [name for name in _KERAS_FIELDS[:5] if name not in config]
+        if missing:
+            raise ConfigError(
+                f"the config lacks {', '.join(missing)}.",
+                where="from_config(...)",
+                expected="what get_config returned",
+            )
+        return cls(**{name: value for name, value in config.items() if name != "trainable"})
 
     def summary(self) -> None:
         """Print the layers, their shapes and their parameters as a table."""
@@ -382,6 +401,14 @@ def _refuse_unknown(unknown: Mapping[str, object]) -> None:
     valid = [*_KERAS_FIELDS, "dtype", "activation", "layer_norm_epsilon", "seed", "num_threads"]
     for name in unknown:
         raise unknown_name("argument", name, [*valid, "name"], where="BertBackbone(...)")
+
+
+def _check_seed(seed: object) -> None:
+    whole = isinstance(seed, int) and not isinstance(seed, bool)
+    if seed is not None and not (whole and seed >= 0):  # type: ignore[operator]
+        raise ConfigError(
+            "seed must be None or an int of 0 or more.", where="seed", received=repr(seed)
+        )
 
 
 def _check_dtype(dtype: object) -> None:

@@ -16,7 +16,7 @@ from goldens import PRESETS
 
 from npbert import BertBackbone
 from npbert.config import BertConfig
-from npbert.errors import ConfigError
+from npbert.errors import ConfigError, InputTypeError
 from npbert.weights import weight_shapes
 
 SIZES = {
@@ -245,3 +245,33 @@ def test_from_config_is_the_inverse_of_get_config(changes):
 def test_from_config_refuses_what_it_does_not_know():
     with pytest.raises(ConfigError, match="unknown argument 'rope'"):
         BertBackbone.from_config(make().get_config() | {"rope": 1})
+
+
+@pytest.mark.parametrize("seed", [-1, "x", 1.5, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(
+        ConfigError, match=r"seed must be None or an int of 0 or more(.|\n)*received"
+    ):
+        BertBackbone(31, 1, 2, 6, 7, seed=seed)
+
+
+def test_a_name_is_a_str():
+    with pytest.raises(ConfigError, match="name must be a str"):
+        BertBackbone(31, 1, 2, 6, 7, name=5)
+
+
+def test_from_config_names_what_it_lacks():
+    with pytest.raises(ConfigError, match="the config lacks num_layers, num_heads, hidden_dim"):
+        BertBackbone.from_config({"vocabulary_size": 31})
+    with pytest.raises(ConfigError, match="from_config takes a dictionary"):
+        BertBackbone.from_config([1])
+
+
+def test_what_is_no_list_of_sequences_no_table_and_no_weights():
+    model = BertBackbone(31, 1, 2, 6, 7)
+    with pytest.raises(InputTypeError, match="the sequences must be a list"):
+        model.encode_ragged(5)
+    with pytest.raises(InputTypeError, match="token_embedding takes an array"):
+        model.token_embedding([[1], [1, 2]])
+    with pytest.raises(InputTypeError, match="from_weights takes a BertConfig and a dictionary"):
+        BertBackbone.from_weights(model.config, None)

@@ -22,7 +22,7 @@ from npbert.ops.pooler import tanh_kernel
 from npbert.ops.transformer_layer import layer_kernel
 from npbert.progress import progress
 from npbert.simd import buffers
-from npbert.simd.gemm import GELU, GELU_APPROXIMATE, NO_ACTIVATION, gemm_part_kernel
+from npbert.simd.gemm import GELU, GELU_APPROXIMATE, NO_ACTIVATION, gemm_kernel
 from npbert.simd.kernel import Kernel
 
 F32 = NDArray[np.float32]
@@ -142,7 +142,7 @@ def normalize(config: BertConfig, x: F32, norm: Norm, out: F32) -> None:
 def apply_dense(x: F32, dense: Dense, out: F32, residual: F32 = _NOTHING) -> None:
     """``out = x @ kernel + bias (+ residual)``"""
     weights = (dense.depth, dense.panels, dense.columns, dense.bias)
-    gemm_part_kernel(len(x), x, *weights, residual, NO_ACTIVATION, out, 0, 1)
+    gemm_kernel(len(x), x, *weights, residual, NO_ACTIVATION, out, 0, 1)
 
 
 def pool(weights: PackedWeights, hidden: F32) -> F32:
@@ -156,7 +156,7 @@ def pool(weights: PackedWeights, hidden: F32) -> F32:
 
 KERNELS: tuple[Kernel, ...] = (
     *(embedding_kernel, layer_norm_kernel, layer_kernel),
-    *(gemm_part_kernel, tanh_kernel),
+    *(gemm_kernel, tanh_kernel),
 )
 """Every kernel that a forward pass calls."""
 

@@ -65,6 +65,12 @@ def check_inputs(inputs: object, config: BertConfig) -> Inputs:
 
 def check_sequences(sequences: Sequence[object], config: BertConfig) -> list[NDArray[np.int32]]:
     """Check token ids that were never padded: one array of ids for each sequence."""
+    if not isinstance(sequences, Sequence | np.ndarray):
+        raise InputTypeError(
+            "the sequences must be a list.",
+            received=type(sequences).__name__,
+            expected="one array of token ids for each sequence",
+        )
     checked: list[NDArray[np.int32]] = []
     for i, each in enumerate(sequences):
         name = f"token_ids[{i}]"

@@ -19,7 +19,7 @@ from npbert.ops.embedding import embedding_kernel
 from npbert.ops.gelu import GELU_KERNELS
 from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.simd import buffers
-from npbert.simd.gemm import gemm_part_kernel
+from npbert.simd.gemm import gemm_kernel
 
 F32 = NDArray[np.float32]
 _NOTHING_3D = np.empty((0, 0, 0), np.float32)
@@ -28,7 +28,7 @@ _NOTHING_3D = np.empty((0, 0, 0), np.float32)
 def trace(weights: PackedWeights, plan: Plan, T: int) -> dict[str, F32]:
     """Stage name -> value, the names as in `npbert.reference`; padding must be in the plan."""
     gelu = GELU_KERNELS[weights.config.activation]
-    prepare((embedding_kernel, layer_norm_kernel, gemm_part_kernel, attention_kernel, gelu))
+    prepare((embedding_kernel, layer_norm_kernel, gemm_kernel, attention_kernel, gelu))
     run = _Trace(weights, plan, T)
     x = run.embeddings()
     for i, layer in enumerate(weights.layers):

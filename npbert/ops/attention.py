@@ -25,7 +25,7 @@ import numpy as np
 from npbert import simd
 from npbert.ops.softmax import softmax, softmax_row
 from npbert.ops.types import Array, IntArray
-from npbert.simd.gemm import NO_ACTIVATION, gemm_part_kernel
+from npbert.simd.gemm import NO_ACTIVATION, gemm_kernel
 from npbert.simd.kernel import inline, kernel
 
 
@@ -99,7 +99,7 @@ def attention_kernel(  # type: ignore[no-untyped-def]
                 for h in range(H):
                     q = qkv[start + i, n * H + h]
                     query[i, h] = q if fused else q * scale
-            gemm_part_kernel(
+            gemm_kernel(
                 rows, query, H, key_panels, S, no_rows, no_rows, NO_ACTIVATION, scores, 0, 1
             )
             for i in range(rows):
@@ -116,7 +116,7 @@ def attention_kernel(  # type: ignore[no-untyped-def]
                     for s in range(S):
                         probs_seen[start + i, n, s] = scores[i, s]
             # context = probs @ value
-            gemm_part_kernel(
+            gemm_kernel(
                 rows, scores, S, value_panels, H, no_rows, no_rows, NO_ACTIVATION, context, 0, 1
             )
             for i in range(rows):

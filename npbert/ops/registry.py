@@ -70,7 +70,8 @@ def _dense(x: Array, kernel: Array, bias: Array) -> Array:
     depth, columns = kernel.shape
     wide, panels = _rows(x), gemm.pack(np.asarray(kernel, np.float32))
     out, nothing = buffers.empty(len(wide), padded(columns)), buffers.empty(0, 0)
-    dense_op.dense_kernel(len(wide), wide, depth, panels, columns, _rows(bias), nothing, out)
+    shape = (len(wide), wide, depth, panels, columns)
+    dense_op.dense_kernel(*shape, _rows(bias), nothing, gemm.NO_ACTIVATION, out, 0, 1)
     return out[:, :columns].reshape(*x.shape[:-1], columns)
 
 

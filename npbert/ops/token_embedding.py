@@ -33,7 +33,14 @@ class TokenEmbedding:
         Raises:
             InputError, InputTypeError: ids out of range or not integers, vectors of another width.
         """
-        array = np.asarray(inputs)
+        try:
+            array = np.asarray(inputs)
+        except ValueError as error:
+            raise InputTypeError(
+                "token_embedding takes an array.",
+                received=str(error),
+                expected="nested lists of equal lengths, or an array",
+            ) from error
         return self._logits(array) if reverse else self._vectors(array)
 
     def _vectors(self, ids: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -69,6 +76,8 @@ class TokenEmbedding:
         for start in range(0, V, _CHUNK):
             part = self._table[start : start + _CHUNK, :D]
             logits = buffers.empty(len(x), buffers.padded(len(part)))
-            dense_kernel(len(x), x, D, gemm.pack(part.T), len(part), none, none, logits)
+            panels = gemm.pack(part.T)
+            shape = (len(x), x, D, panels, len(part))
+            dense_kernel(*shape, none, none, gemm.NO_ACTIVATION, logits, 0, 1)
             out[:, start : start + _CHUNK] = logits[:, : len(part)]
         return out.reshape(*vectors.shape[:-1], V)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from npbert.ops.attention import attention_kernel
 from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.simd.barrier import wait_for_all
-from npbert.simd.gemm import NO_ACTIVATION, gemm_part_kernel
+from npbert.simd.gemm import NO_ACTIVATION, gemm_kernel
 from npbert.simd.kernel import inline, kernel
 
 _MATRIX, _VECTOR, _INDEX = "float32[:, ::1]", "float32[::1]", "int64[::1]"
@@ -42,7 +42,7 @@ def layer_kernel(  # type: ignore[no-untyped-def]
     """
     D, rows, none = N * H, x.shape[0], query[:0]
     # qkv = x @ [Wq Wk Wv] + b
-    gemm_part_kernel(rows, x, D, qkv_panels, 3 * D, qkv_bias, none, NO_ACTIVATION, qkv, part, parts)
+    gemm_kernel(rows, x, D, qkv_panels, 3 * D, qkv_bias, none, NO_ACTIVATION, qkv, part, parts)
     wait_for_all(state, parts)
     attention_kernel(
         qkv, row_starts, keys, key_starts, uniform, N, H, scale, fused,
@@ -50,19 +50,17 @@ def layer_kernel(  # type: ignore[no-untyped-def]
     )  # fmt: skip
     wait_for_all(state, parts)
     # hidden = context @ Wo + bo + x
-    gemm_part_kernel(
+    gemm_kernel(
         rows, context, D, joined_panels, D, joined_bias, x, NO_ACTIVATION, hidden, part, parts
     )
     wait_for_all(state, parts)
     layer_norm_part(hidden, attention_gamma, attention_beta, epsilon, D, x, part, parts)
     wait_for_all(state, parts)
     # wide = gelu(x @ W1 + b1)
-    gemm_part_kernel(rows, x, D, inner_panels, F, inner_bias, none, activation, wide, part, parts)
+    gemm_kernel(rows, x, D, inner_panels, F, inner_bias, none, activation, wide, part, parts)
     wait_for_all(state, parts)
     # hidden = wide @ W2 + b2 + x
-    gemm_part_kernel(
-        rows, wide, F, outer_panels, D, outer_bias, x, NO_ACTIVATION, hidden, part, parts
-    )
+    gemm_kernel(rows, wide, F, outer_panels, D, outer_bias, x, NO_ACTIVATION, hidden, part, parts)
     wait_for_all(state, parts)
     layer_norm_part(hidden, output_gamma, output_beta, epsilon, D, x, part, parts)
     wait_for_all(state, parts)

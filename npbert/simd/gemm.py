@@ -74,7 +74,7 @@ NO_ACTIVATION, GELU_APPROXIMATE, GELU = 0, 1, 2
     "void(int64, float32[:, ::1], int64, float32[::1], int64, float32[:, ::1],"
     " float32[:, ::1], int64, float32[:, ::1], int64, int64)"
 )
-def gemm_part_kernel(  # type: ignore[no-untyped-def]
+def gemm_kernel(  # type: ignore[no-untyped-def]
     rows, a, depth, panels, columns, bias, residual, activation, out, part, parts
 ):
     """``out = activation(a @ b (+ bias)) (+ residual)``, one part of ``parts`` of its panels.
@@ -128,12 +128,3 @@ def gemm_part_kernel(  # type: ignore[no-untyped-def]
                             if residual.shape[0]:
                                 value = value + simd.load(residual, row, column)
                             simd.store(value, out, row, column)
-
-
-@kernel(
-    "void(int64, float32[:, ::1], int64, float32[::1], int64,"
-    " float32[:, ::1], float32[:, ::1], float32[:, ::1])"
-)
-def gemm_kernel(rows, a, depth, panels, columns, bias, residual, out):  # type: ignore[no-untyped-def]
-    """``out = a @ b (+ bias) (+ residual)`` for the first ``rows`` rows; see `gemm_part_kernel`."""
-    gemm_part_kernel(rows, a, depth, panels, columns, bias, residual, NO_ACTIVATION, out, 0, 1)

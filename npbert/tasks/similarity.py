@@ -42,7 +42,8 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> F32:  # (A, D), (B, D) -> (
     panels = gemm.pack(_unit(right)[:, :width].T)  # (D, B)
     nothing = buffers.empty(0, 0)
     out = buffers.empty(len(left), buffers.padded(count))
-    gemm.gemm_kernel(len(left), unit, width, panels, count, nothing, nothing, out)
+    shape = (len(left), unit, width, panels, count)
+    gemm.gemm_kernel(*shape, nothing, nothing, gemm.NO_ACTIVATION, out, 0, 1)
     return np.ascontiguousarray(out[:, :count])
 
 

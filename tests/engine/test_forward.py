@@ -17,7 +17,7 @@ from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.ops.pooler import tanh_kernel
 from npbert.ops.transformer_layer import layer_kernel
 from npbert.simd import barrier, cache
-from npbert.simd.gemm import gemm_part_kernel
+from npbert.simd.gemm import gemm_kernel
 from npbert.simd.kernel import Kernel
 
 
@@ -35,7 +35,7 @@ def test_a_workspace_grows_and_is_used_again():
 
 def test_every_kernel_of_a_pass_is_made_ready_for_every_activation():
     """One list serves both activations: each of them is a piece of the layer's kernel."""
-    wanted = {embedding_kernel, layer_norm_kernel, layer_kernel, gemm_part_kernel, tanh_kernel}
+    wanted = {embedding_kernel, layer_norm_kernel, layer_kernel, gemm_kernel, tanh_kernel}
     assert {*forward.KERNELS} == wanted
     assert len(forward.KERNELS) == len(wanted)
 

@@ -13,28 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npbert.engine import run
-from npbert.engine.packed import PackedWeights
 from npbert.simd import kernel
 
-pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(scope="module")
-def packed():
-    return PackedWeights(goldens.config(CASE), goldens.weights(CASE))
-
-
-@pytest.fixture(scope="module")
-def expected(packed):
-    return run.run(packed, plan(), run.Workspaces(), 1).copy()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cpus():
-    """As many as there are threads in these tests, whatever this machine has."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_cpus", lambda: 8)
-        yield
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("cpus")]
 
 
 @given(st.integers(1, 40), st.integers(1, 4))

@@ -16,25 +16,7 @@ from npbert.engine import threads as pool
 from npbert.engine.packed import PackedWeights
 from npbert.engine.plan import plan_sequences
 
-pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(scope="module")
-def packed():
-    return PackedWeights(goldens.config(CASE), goldens.weights(CASE))
-
-
-@pytest.fixture(scope="module")
-def expected(packed):
-    return run.run(packed, plan(), run.Workspaces(), 1).copy()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cpus():
-    """As many as there are threads in these tests, whatever this machine has."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_cpus", lambda: 8)
-        yield
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("cpus")]
 
 
 @pytest.fixture

@@ -94,12 +94,6 @@ def _product(random: np.random.Generator) -> tuple[list[Any], NDArray[np.float32
 
 @_case
 def gemm_kernel(random: np.random.Generator) -> Case:
-    arguments, out = _product(random)
-    return _case_of([*arguments, out], 7)
-
-
-@_case
-def gemm_part_kernel(random: np.random.Generator) -> Case:
     """Half of the cases are the only part there is; others may have no panel at all."""
     arguments, out = _product(random)
     activation = int(random.choice([NO_ACTIVATION, GELU_APPROXIMATE, GELU]))
@@ -214,7 +208,6 @@ for _name in ("mean_pool_kernel", "max_pool_kernel"):
 
 
 NOT_OPS = {
-    "gemm_part_kernel": "one thread's share of the op dense; `gemm_kernel` is all of it",
     "layer_kernel": "a whole layer: ops of the registry, one after the other",
 }
 """Kernels that no op of the registry is made of, and why."""
@@ -224,10 +217,9 @@ def kernels() -> dict[str, Any]:
     """Every kernel by name: those of the registry, and `NOT_OPS`."""
     from npbert.ops.registry import OPS
     from npbert.ops.transformer_layer import layer_kernel
-    from npbert.simd.gemm import gemm_part_kernel
 
     found = {kernel.name: kernel for op in OPS.values() for kernel in op.kernels}
     assert not found.keys() & NOT_OPS.keys()
-    others = {kernel.name: kernel for kernel in (gemm_part_kernel, layer_kernel)}
+    others = {kernel.name: kernel for kernel in (layer_kernel,)}
     assert others.keys() == NOT_OPS.keys()
     return found | others

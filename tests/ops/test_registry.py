@@ -74,9 +74,9 @@ def test_a_canary_notices_a_row_too_many():
     a, out = (guarded(np.ones((5, 16), np.float32)) for _ in range(2))
     nothing = np.zeros((0, 0), np.float32)
     panels = npbert.simd.gemm.pack(np.ones((7, 16), np.float32))
-    kernels()["gemm_kernel"](5, a, 7, panels, 16, nothing, nothing, out)
+    kernels()["gemm_kernel"](5, a, 7, panels, 16, nothing, nothing, 0, out, 0, 1)
     guarded.check()
-    kernels()["gemm_kernel"](6, a, 7, panels, 16, nothing, nothing, out)
+    kernels()["gemm_kernel"](6, a, 7, panels, 16, nothing, nothing, 0, out, 0, 1)
     with pytest.raises(AssertionError, match=r"byte \d+ after array 1 was written"):
         guarded.check()
 

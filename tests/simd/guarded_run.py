@@ -22,7 +22,7 @@ MISTAKES = {
     "panels": ("gemm_kernel", 3, lambda panels: panels[16:]),
     "bias": ("gemm_kernel", 5, lambda bias: bias[:, 1:]),
     "residual": ("gemm_kernel", 6, lambda residual: residual[1:]),
-    "out": ("gemm_kernel", 7, lambda out: out[1:]),
+    "out": ("gemm_kernel", 8, lambda out: out[1:]),
     "before": ("lookup_kernel", 0, lambda ids: ids - 1 - ids.max()),
 }
 """Name -> a kernel, which of its arguments, and what is done to it."""
@@ -57,8 +57,10 @@ def plant(mistake: str) -> None:
     name, index, cut = MISTAKES[mistake]
     random = np.random.default_rng(1)
     case = CASES[name](random)
-    while name == "gemm_kernel" and 0 in {x.shape[0] for x in case.arguments[5:7]}:
-        case = CASES[name](random)  # one with bias and residual
+    while name == "gemm_kernel" and (
+        case.arguments[10] != 1 or 0 in {x.shape[0] for x in case.arguments[5:7]}
+    ):
+        case = CASES[name](random)  # one with bias and residual, in one part
     guarded = GuardPages(after=mistake != "before")
     arguments = [guarded(x) if isinstance(x, np.ndarray) else x for x in case.arguments]
     kernels()[name](*arguments)

@@ -18,7 +18,6 @@ from npbert.simd.gemm import (
     GELU_APPROXIMATE,
     NO_ACTIVATION,
     gemm_kernel,
-    gemm_part_kernel,
     pack,
     panel_columns,
     unpack,
@@ -62,7 +61,10 @@ def multiply(a, b, bias=None, residual=None, rows=None):
         N,
         NOTHING if bias is None else buffers.pad_columns(bias[None]),
         NOTHING if residual is None else buffers.pad_columns(residual),
+        NO_ACTIVATION,
         out,
+        0,
+        1,
     )
     # Past the last column: what is in the row, times zero.
     assert not np.nan_to_num(out[:rows, N:]).any()
@@ -136,7 +138,7 @@ def in_parts(a, b, bias, residual, activation, parts):
     added = (NOTHING if x is None else buffers.pad_columns(x) for x in (bias, residual))
     shape = (M, a, K, pack(b), N, *added, activation)
     for part, out in enumerate(outs):
-        gemm_part_kernel(*shape, out, part, parts)
+        gemm_kernel(*shape, out, part, parts)
     return outs
 
 
@@ -213,7 +215,7 @@ def test_columns_of_a_past_the_depth_are_not_looked_at(K):
     a, b = (random.standard_normal(shape).astype(np.float32) for shape in ((5, K), (K, 19)))
     wide, out = np.full((5, padded(K) + 16), np.nan, np.float32), buffers.empty(5, 32)
     wide[:, :K] = a
-    gemm_kernel(5, wide, K, pack(b), 19, NOTHING, NOTHING, out)
+    gemm_kernel(5, wide, K, pack(b), 19, NOTHING, NOTHING, NO_ACTIVATION, out, 0, 1)
     assert_same_bits(out[:, :19], exact.gemm(a, b))
 
 
