@@ -30,7 +30,10 @@ def user_cache() -> Path:
 
 
 def check_private(path: Path, status: os.stat_result, kind: int) -> None:
-    """Refuse what another user made or can change. (On Windows, the profile's own rules do so.)
+    """Refuse what anyone but this user and root made or can change.
+
+    Root is trusted because nobody is safe from root: so that kernels which an image brings, made
+    when it was built, serve whoever runs in it. (On Windows, the profile's own rules do so.)
 
     Args:
         path: for the message.
@@ -40,6 +43,8 @@ def check_private(path: Path, status: os.stat_result, kind: int) -> None:
     Raises:
         PermissionError: it is not of this kind, or others may have written it.
     """
-    ours = sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
-    if not ours or stat.S_IFMT(status.st_mode) != kind:
+    private = sys.platform == "win32" or (
+        status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
+    )
+    if not private or stat.S_IFMT(status.st_mode) != kind:
         raise PermissionError(f"{path} is a link, or another user owns it or may write to it")

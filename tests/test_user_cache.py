@@ -58,3 +58,38 @@ def test_what_others_could_have_written_is_refused(tmp_path: Path) -> None:
     refuse(link)
     file.chmod(0o622)
     refuse(file)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="owners are POSIX")
+@pytest.mark.parametrize(
+    ("owner", "mode", "trusted"),
+    [
+        (1000, 0o755, True),
+        (0, 0o755, True),
+        (0, 0o700, True),
+        (0, 0o775, False),
+        (0, 0o1777, False),
+        (1000, 0o775, False),
+        (1000, 0o757, False),
+        (1001, 0o755, False),
+        (65534, 0o700, False),
+    ],
+)
+def test_root_and_this_user_are_trusted_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, trusted: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    status = os.stat_result((stat.S_IFDIR | mode, 0, 0, 1, owner, 0, 0, 0, 0, 0))
+    if trusted:
+        check_private(Path("kernels"), status, stat.S_IFDIR)
+    else:
+        with pytest.raises(PermissionError, match="kernels is a link, or another user owns it"):
+            check_private(Path("kernels"), status, stat.S_IFDIR)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="owners are POSIX")
+def test_root_trusts_no_other_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    status = os.stat_result((stat.S_IFDIR | 0o700, 0, 0, 1, 1000, 0, 0, 0, 0, 0))
+    with pytest.raises(PermissionError):
+        check_private(Path("kernels"), status, stat.S_IFDIR)

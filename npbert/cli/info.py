@@ -102,12 +102,26 @@ def _pooling(path: Path) -> Rows:
 def _machine() -> Rows:
     from npbert import NUMERICS
     from npbert.engine.threads import thread_count
-    from npbert.simd import isa
 
     count, reason = thread_count()
     yield "threads", f"{count}: {reason}"
     try:
-        yield "kernels", isa.current().name
+        yield "kernels", _kernels()
     except NpbertError as error:
         yield "kernels", f"none: {error.what}"
     yield "numerics", NUMERICS
+
+
+def _kernels() -> str:
+    """Which kernels run here, and whether they must be compiled first."""
+    from npbert.simd import entries, isa
+    from npbert.user_cache import user_cache
+
+    (tile, *_), target = isa.choice()
+    own = isa.target()
+    if target != own:
+        return f"{tile} level, from {user_cache()}"
+    kept = "on disk" if entries.present(tile, own) else "compiled when they are first needed"
+    native = isa.of_target(own)
+    made = "this machine's" if tile == native else f"this machine's {native}, in tiles for {tile}"
+    return f"{tile} ({made}), {kept}"

@@ -56,8 +56,8 @@ class Workspace:
             self.get("attention.query", ATTENTION_ROWS, wide),
             self.get("attention.scores", ATTENTION_ROWS, S),
             self.get("attention.context", ATTENTION_ROWS, wide),
-            self.get("attention.keys", S * H),
-            self.get("attention.values", S * wide),
+            self.get("attention.keys", 1, S * H),
+            self.get("attention.values", 1, S * wide),
         )
 
 

@@ -6,6 +6,7 @@ unchecked. Every array is copied, so that a caller may change his own while the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ def _as_array(name: str, value: Any) -> NDArray[Any]:
             expected="an integer array (batch, tokens)",
             fix="segment_ids are zeros for a single text, padding_mask is 1 where a token is",
         )
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    if _is_masked(value):
         raise InputTypeError(
             f"{name} is a masked array with masked values.",
             fix="fill them, and pass the mask as padding_mask",
@@ -150,6 +151,12 @@ def _as_array(name: str, value: Any) -> NDArray[Any]:
             expected="an integer array or nested lists of equal lengths",
         ) from error
     return np.asarray(array)
+
+
+def _is_masked(value: Any) -> bool:
+    """A masked array with masked values; NumPy loads their module only where it is used."""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value)
 
 
 def _as_integers(name: str, array: NDArray[Any]) -> NDArray[np.integer[Any]]:

@@ -2,11 +2,14 @@
 
 Dense kernels are packed (`npbert.simd.gemm.pack`), query, key and value as one product of 3 D
 columns; tables and vectors are padded to whole vectors. There is one copy: `PackedWeights` takes
-tensors out of the dictionary it is given, and makes them again when it is asked.
+tensors out of the dictionary it is given, and makes them again when it is asked. The largest of
+them, the token table, is not even copied where its rows are whole vectors.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, fields
 
@@ -64,15 +67,16 @@ class PackedWeights:
 
     Args:
         config: the model's.
-        weights: Keras Hub's variable paths -> float32 tensors, checked. Emptied as it is packed, so
-            that memory holds the model once; ``pooled_dense`` may be absent.
+        weights: Keras Hub's variable paths -> float32 tensors, checked, which are the model's own
+            from here on. Emptied as it is packed, so that memory holds the model once;
+            ``pooled_dense`` may be absent.
     """
 
     def __init__(self, config: BertConfig, weights: MutableMapping[str, F32]) -> None:
         self.config = config
         take = weights.pop
         self.tables = {
-            name: buffers.pad_columns(take(f"{name}_embedding/embeddings"))
+            name: _table(take(f"{name}_embedding/embeddings"))
             for name in ("token", "position", "segment")
         }
         self.embeddings_norm = _norm(weights, "embeddings_layer_norm")
@@ -128,6 +132,18 @@ class PackedWeights:
         for field in fields(norm):
             value: F32 = getattr(norm, field.name)
             yield f"{path}/{field.name}", value[0, : self.config.hidden_dim].copy()
+
+
+def _table(table: F32) -> F32:
+    """(rows, D) -> (rows, padded D)"""
+    whole = table.shape[1] % buffers.LANES == 0 and table.flags.c_contiguous
+    return table if whole else buffers.pad_columns(table)
+
+
+def return_free_memory() -> None:
+    """Give the system what was freed while packing: some 80 MB of BERT-base, which glibc keeps."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _norm(weights: MutableMapping[str, F32], path: str) -> Norm:

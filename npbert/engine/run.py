@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npbert.config import BertConfig
-from npbert.engine import forward, threads
+from npbert.engine import forward, self_check, threads, turns
 from npbert.engine.forward import Forward, Workspace
 from npbert.engine.inputs import Inputs
-from npbert.engine.packed import PackedWeights
+from npbert.engine.packed import PackedWeights, return_free_memory
 from npbert.engine.plan import Plan, plan_batch, plan_sequences
 from npbert.engine.trace import trace
 from npbert.simd import barrier, buffers
@@ -91,20 +90,20 @@ def _deal(
 ) -> None:
     """Parts of the batch, each on one thread."""
 
-    def tasks(job: threads.Job) -> list[Callable[[], None]]:
-        def compute(start: int, stop: int) -> None:
-            space = workspaces.take()
-            part = plan.part(start, stop)
-            forward = Forward(weights, part, space)
-            forward.embed()
-            forward.layers(0, 1, barrier.new_state(), space, lambda: job.stopped)
-            first = int(plan.row_starts[start])
-            out[first : first + part.rows] = forward.x
-            workspaces.give(space)
+    state = barrier.new_state()  # of one thread each: nobody waits, but all can be told to stop
 
-        return [partial(compute, start, stop) for start, stop in parts]
+    def compute(start: int, stop: int) -> None:
+        space = workspaces.take()
+        part = plan.part(start, stop)
+        forward = Forward(weights, part, space)
+        forward.embed()
+        forward.layers(0, 1, state, space, lambda: barrier.stopped(state))
+        first = int(plan.row_starts[start])
+        out[first : first + part.rows] = forward.x
+        workspaces.give(space)
 
-    threads.run(tasks, num_threads)
+    tasks = [partial(compute, start, stop) for start, stop in parts]
+    threads.run(tasks, num_threads, abandon=lambda: barrier.stop(state))
 
 
 def _share(
@@ -140,6 +139,7 @@ class Engine:
     def __init__(self, config: BertConfig, weights: dict[str, F32], num_threads: int) -> None:
         self.config, self.num_threads = config, num_threads
         self.weights = PackedWeights(config, weights)
+        return_free_memory()
         self._workspaces = Workspaces()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -147,8 +147,9 @@ class Engine:
         return Engine, (self.config, dict(self.weights.unpack()), self.num_threads)
 
     def prepare(self) -> None:
-        """Compile or load the kernels."""
+        """Compile or load the kernels, and check once that they compute what they must."""
         forward.prepare(forward.KERNELS)
+        self_check.check_once(self.num_threads)
 
     def empty_outputs(self, B: int, T: int) -> dict[str, F32]:
         """Zeros for the outputs of a batch; ``pooled_output`` only where there is a pooler."""
@@ -187,7 +188,8 @@ class Engine:
 
     def _run(self, plan: Plan) -> F32:
         self.prepare()
-        return run(self.weights, plan, self._workspaces, self.num_threads)
+        work = partial(run, self.weights, plan, self._workspaces)
+        return turns.take(self.num_threads, work)
 
     def _plan(self, inputs: Inputs, *, skip_padding: bool) -> Plan:
         return plan_batch(*inputs, skip_padding=skip_padding, fused=self.config.dropout == 0)

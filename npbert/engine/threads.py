@@ -83,7 +83,7 @@ class Job:
             wait for each other.
     """
 
-    def __init__(self, abandon: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, abandon: Callable[[], None]) -> None:
         self._abandon = abandon
         self._waiting: list[Callable[[], None]] = []
         self._at_work: set[int] = set()  # threads
@@ -91,21 +91,26 @@ class Job:
         self._change = threading.Condition()
 
     @property
-    def stopped(self) -> bool:
-        """True once a task failed or the caller was interrupted; long tasks ask between steps."""
-        return self._error is not None
+    def active(self) -> bool:
+        """Whether a task waits or runs."""
+        return bool(self._waiting or self._at_work)
 
-    def run(self, tasks: Sequence[Callable[[], None]], helpers: int) -> None:
-        """Run the tasks, the first one first, on this thread and up to ``helpers`` others."""
+    def run(
+        self, tasks: Sequence[Callable[[], None]], helpers: int, *, together: bool = False
+    ) -> bool:
+        """Run the tasks, the first one first, on this thread and up to ``helpers`` others.
+
+        Returns False, with nothing run, where they must run ``together`` and no helper is free.
+        """
         try:
             self._waiting = [*reversed(tasks)]
-            _start(helpers)
-            for _ in range(helpers):
-                _queue.put(self)
+            if not _hand_out(self, helpers, only_if_free=together):
+                return False
             self.work()
         except BaseException as error:
             self.stop(error)
         self._finish()
+        return True
 
     def work(self) -> None:
         """Take and run tasks until none waits."""
@@ -150,21 +155,28 @@ class Job:
             raise self._error
 
 
-_queue: SimpleQueue[Job] = SimpleQueue()
+class _Ticket:
+    """Asks one helper to work on a job."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+
+_queue: SimpleQueue[_Ticket] = SimpleQueue()
 _helpers = 0
-_busy: set[int] = set()  # helpers that have work; adding to a set is atomic
-_starting = threading.Lock()
-_together = threading.Lock()
+_tickets: set[_Ticket] = set()  # in the queue, or with a helper
+_lock = threading.RLock()  # of all these; a signal's handler may come here in the midst of it
 
 
-def run(make_tasks: Callable[[Job], Sequence[Callable[[], None]]], threads: int) -> None:
+def run(
+    tasks: Sequence[Callable[[], None]], threads: int, abandon: Callable[[], None] = lambda: None
+) -> None:
     """Run the tasks on at most ``threads`` threads, the caller's among them, to the end.
 
-    ``make_tasks`` receives the job, so that its tasks can ask whether it was stopped.
+    ``abandon`` is called when one of them fails, or the caller is interrupted: tasks that wait are
+    dropped, and it may tell the others to end early.
     """
-    job = Job()
-    tasks = make_tasks(job)
-    job.run(tasks, min(threads, len(tasks)) - 1)
+    Job(abandon).run(tasks, min(threads, len(tasks)) - 1)
 
 
 def run_together(tasks: Sequence[Callable[[], None]], abandon: Callable[[], None]) -> bool:
@@ -174,40 +186,47 @@ def run_together(tasks: Sequence[Callable[[], None]], abandon: Callable[[], None
     one that has no thread would wait for long. ``abandon`` is called when one of them fails, or the
     caller is interrupted; it must let the others end.
     """
-    if not _together.acquire(blocking=False):
-        return False
-    try:
-        if _busy:
-            return False
-        Job(abandon).run(tasks, len(tasks) - 1)
-    finally:
-        _together.release()
-    return True
+    return Job(abandon).run(tasks, len(tasks) - 1, together=True)
 
 
-def _start(count: int) -> None:
+def _hand_out(job: Job, helpers: int, *, only_if_free: bool) -> bool:
+    """Let so many helpers work on the job; False where all must be free and one is not."""
     global _helpers
-    with _starting:
-        while _helpers < count:
+    with _lock:
+        # A helper whose job is done is free, though it may not have come back yet.
+        if only_if_free and any(ticket.job.active for ticket in list(_tickets)):
+            return False
+        while _helpers < helpers:
             name = f"npbert-{_helpers + 1}"
             threading.Thread(target=_serve, args=(_queue,), name=name, daemon=True).start()
             _helpers += 1
+        for _ in range(helpers):
+            ticket = _Ticket(job)
+            # In this order: Ctrl-C between the two leaves no ticket in the set that nobody takes.
+            _queue.put(ticket)
+            _tickets.add(ticket)
+    return True
 
 
-def _serve(queue: SimpleQueue[Job]) -> None:
-    me = threading.get_ident()
+def _serve(queue: SimpleQueue[_Ticket]) -> None:
     while True:
-        job = queue.get()
-        _busy.add(me)
-        job.work()
-        _busy.discard(me)
+        _work_on(queue.get())
+
+
+def _work_on(ticket: _Ticket) -> None:
+    """A function of its own, so that an idle helper keeps nothing of its last job alive."""
+    try:
+        ticket.job.work()
+    finally:
+        with _lock:
+            _tickets.discard(ticket)
 
 
 def _forget() -> None:
-    """In a forked child: the threads are gone, and the locks may be held by one of them."""
-    global _queue, _helpers, _starting, _together
-    _queue, _helpers, _starting, _together = SimpleQueue(), 0, threading.Lock(), threading.Lock()
-    _busy.clear()
+    """In a forked child: the threads are gone, and the lock may be held by one of them."""
+    global _queue, _helpers, _lock
+    _queue, _helpers, _lock = SimpleQueue(), 0, threading.RLock()
+    _tickets.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -65,8 +65,8 @@ def attention(
 
 @kernel(
     "void(float32[:, ::1], int64[::1], int64[::1], int64[::1], boolean[::1], int64, int64,"
-    " float32, boolean, float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1],"
-    " float32[::1], float32[:, ::1], float32[:, :, ::1], float32[:, :, ::1], int64, int64)"
+    " float32, boolean, float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1],"
+    " float32[:, ::1], float32[:, ::1], float32[:, :, ::1], float32[:, :, ::1], int64, int64)"
 )
 def attention_kernel(  # type: ignore[no-untyped-def]
     qkv, row_starts, keys, key_starts, uniform, N, H,
@@ -79,70 +79,93 @@ def attention_kernel(  # type: ignore[no-untyped-def]
     ``row_starts[b] : row_starts[b + 1]``; its kept keys are the rows ``keys[key_starts[b] :
     key_starts[b + 1]]``; ``uniform[b]`` replaces its scores by zeros (nothing is kept, ``fused``).
     ``query``, ``scores``, ``context``, ``key_panels`` and ``value_panels`` are scratch: the rows
-    that are worked on at once, and the columns that H, the most keys, and H need; panels begin on a
-    cache line.
+    that are worked on at once, and the columns that H, the most keys, and H need; panels are one
+    row, which begins on a cache line.
     ``scores_seen`` and ``probs_seen`` (R, N, keys) receive what they are called, unless empty.
     Of the B x N pairs of sequence and head, every ``parts``-th is computed, from ``part`` on.
     """
-    D = N * H
-    no_rows = query[:0]
+    D, no_rows = N * H, query[:0]
+    one = np.float32(1)
     for pair in range(part, uniform.shape[0] * N, parts):
         b, n = pair // N, pair % N
-        first, last = key_starts[b], key_starts[b + 1]
-        S = last - first
-        pack_keys(qkv, keys, first, S, D + n * H, H, key_panels)
-        pack_values(qkv, keys, first, S, 2 * D + n * H, H, value_panels)
+        first, S = key_starts[b], key_starts[b + 1] - key_starts[b]
+        kept = keys[first : first + S]
+        pack_keys(qkv, kept, D + n * H, H, key_panels)
+        pack_values(qkv, kept, 2 * D + n * H, H, value_panels)
         for start in range(row_starts[b], row_starts[b + 1], query.shape[0]):
             rows = min(query.shape[0], row_starts[b + 1] - start)
             # scores = (query * scale) @ key.T, or query @ key.T * scale
             for i in range(rows):
-                for h in range(H):
-                    q = qkv[start + i, n * H + h]
-                    query[i, h] = q if fused else q * scale
-            gemm_kernel(
-                rows, query, H, key_panels, S, no_rows, no_rows, NO_ACTIVATION, scores, 0, 1
-            )
+                copy_row(qkv, start + i, n * H, H, one if fused else scale, query, i, 0)
+            multiply(rows, query, H, key_panels, S, scores, no_rows)
+            if fused:
+                for i in range(rows):
+                    copy_row(scores, i, 0, S, scale, scores, i, 0)
+            if scores_seen.shape[0]:
+                for i in range(rows):
+                    scores_seen[start + i, n, :S] = scores[i, :S]
+            if uniform[b]:
+                scores[:rows, :S] = 0
+            # probs = softmax(scores)
             for i in range(rows):
-                for s in range(S):
-                    if fused:
-                        scores[i, s] *= scale
-                    if scores_seen.shape[0]:
-                        scores_seen[start + i, n, s] = scores[i, s]
-                    if uniform[b]:
-                        scores[i, s] = np.float32(0)
-                # probs = softmax(scores)
                 softmax_row(scores, i, S)
-                if probs_seen.shape[0]:
-                    for s in range(S):
-                        probs_seen[start + i, n, s] = scores[i, s]
+            if probs_seen.shape[0]:
+                for i in range(rows):
+                    probs_seen[start + i, n, :S] = scores[i, :S]
             # context = probs @ value
-            gemm_kernel(
-                rows, scores, S, value_panels, H, no_rows, no_rows, NO_ACTIVATION, context, 0, 1
-            )
+            if S:
+                multiply(rows, scores, S, value_panels, H, context, no_rows)
+            else:
+                context[:] = 0
             for i in range(rows):
-                for h in range(H):
-                    out[start + i, n * H + h] = context[i, h] if S else np.float32(0)
+                copy_row(context, i, 0, H, one, out, start + i, n * H)
 
 
 @inline
-def pack_keys(qkv, keys, first, S, column, H, panels):  # type: ignore[no-untyped-def]
-    """Lay out one head's ``key.T``, (H, S), as `npbert.simd.gemm.pack` does."""
+def multiply(rows, a, depth, panels, columns, out, none):  # type: ignore[no-untyped-def]
+    """``out = a @ b``"""
+    gemm_kernel(rows, a, depth, panels[0], columns, none, none, NO_ACTIVATION, out, 0, 1)
+
+
+@inline
+def copy_row(x, row, column, count, factor, out, out_row, out_column):  # type: ignore[no-untyped-def]
+    """``out[out_row, out_column:][:count] = x[row, column:][:count] * factor``"""
+    whole = count // 16 * 16
+    for c in range(0, whole, 16):
+        value = simd.load(x, row, column + c) * simd.fill(factor)
+        simd.store(value, out, out_row, out_column + c)
+    for c in range(whole, count):
+        out[out_row, out_column + c] = x[row, column + c] * factor
+
+
+@inline
+def pack_keys(qkv, keys, column, H, panels):  # type: ignore[no-untyped-def]
+    """Lay out one head's ``key.T``, (H, S), as `npbert.simd.gemm.pack` does.
+
+    Columns past S repeat the last key: nobody reads their scores.
+    """
+    S = keys.shape[0]
     for left in range(0, S, 16 * simd.TILE_VECTORS):
         width = min(16 * simd.TILE_VECTORS, (S - left + 15) // 16 * 16)
-        for s in range(width):
-            for h in range(H):
+        for s in range(0, width, 16):
+            for h in range(0, H - 15, 16):
                 place = left * H + h * width + s
-                inside = left + s < S
-                panels[place] = qkv[keys[first + left + s], column + h] if inside else np.float32(0)
+                simd.transpose(qkv, keys, left + s, column + h, panels, place, width)
+            for h in range(H // 16 * 16, H):
+                for lane in range(16):
+                    key = keys[min(left + s + lane, S - 1)]
+                    panels[0, left * H + h * width + s + lane] = qkv[key, column + h]
 
 
 @inline
-def pack_values(qkv, keys, first, S, column, H, panels):  # type: ignore[no-untyped-def]
+def pack_values(qkv, keys, column, H, panels):  # type: ignore[no-untyped-def]
     """Lay out one head's ``value``, (S, H), as `npbert.simd.gemm.pack` does."""
+    S = keys.shape[0]
     for left in range(0, H, 16 * simd.TILE_VECTORS):
         width = min(16 * simd.TILE_VECTORS, (H - left + 15) // 16 * 16)
+        inside = min(width, H - left)
         for s in range(S):
-            for h in range(width):
-                place = left * S + s * width + h
-                inside = left + h < H
-                panels[place] = qkv[keys[first + s], column + left + h] if inside else np.float32(0)
+            place = left * S + s * width
+            copy_row(qkv, keys[s], column + left, inside, np.float32(1), panels, 0, place)
+            for h in range(inside, width):
+                panels[0, place + h] = 0

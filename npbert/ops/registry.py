@@ -108,7 +108,7 @@ def _attention(
     key_starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
     everything, no_scores = np.arange(B * T, dtype=np.int64), np.zeros((0, 0, 0), np.float32)
     factor = np.float32(1 / math.sqrt(H) if scale is None else scale)
-    scratch = (7, padded(H)), (7, padded(T)), (7, padded(H)), (padded(T) * H,), (T * padded(H),)
+    scratch = (7, padded(H)), (7, padded(T)), (7, padded(H)), (1, padded(T) * H), (1, T * padded(H))
     buffer = [buffers.empty(*shape) for shape in scratch]
     context = buffers.empty(B * T, padded(N * H))
     scores, probs = np.zeros((B * T, N, T), np.float32), np.zeros((B * T, N, T), np.float32)

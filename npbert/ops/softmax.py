@@ -29,7 +29,7 @@ def softmax_row(scores, row, columns):  # type: ignore[no-untyped-def]
     largest = lowest
     for s in range(0, columns, 16):
         here = simd.first_lanes(simd.load(scores, row, s), columns - s, lowest)
-        largest = simd.maximum(largest, here)
+        largest = simd.where_less(largest, here, here, largest)  # NaN spreads through the total
     largest = simd.max_lanes(largest)
     # weights = exp(scores - largest)
     total = zero

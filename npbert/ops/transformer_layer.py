@@ -25,7 +25,7 @@ _NORM = f"{_MATRIX}, {_MATRIX}"  # gamma, beta
     f" {', '.join([_MATRIX] * 5)},"  # x, qkv, context, hidden, wide
     f" {_DENSE}, {_DENSE}, {_NORM}, {_DENSE}, {_DENSE}, {_NORM},"
     f" {_INDEX}, {_INDEX}, {_INDEX}, boolean[::1],"
-    f" {_MATRIX}, {_MATRIX}, {_MATRIX}, {_VECTOR}, {_VECTOR}, float32[:, :, ::1])"
+    f" {', '.join([_MATRIX] * 5)}, float32[:, :, ::1])"
 )
 def layer_kernel(  # type: ignore[no-untyped-def]
     part, parts, state, N, H, F, epsilon, scale, fused, activation,

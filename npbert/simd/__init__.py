@@ -8,6 +8,7 @@
 `vector_math`       exp, tanh and both GELUs of sixteen lanes, by polynomials of our own
 `tile`, `gemm`      the matrix product: register tile, packed weights, the loop over tiles
 `buffers`           aligned memory
+`transposition`     rows become columns, sixteen by sixteen
 `atomics`, `barrier` how threads inside kernels wait for each other
 =================== =============================================================================
 
@@ -23,9 +24,10 @@ from typing import Any
 
 _HOME = {
     "atomics": "atomic_add atomic_load let_others_run",
-    "vector": "add_lanes fill first_lanes fma lane load max_lanes maximum sqrt store",
+    "transposition": "transpose",
+    "vector": "add_lanes fill first_lanes fma lane load max_lanes maximum sqrt store where_less",
     "vector_math": "exp_nonpositive gelu gelu_approximate tanh",
-    "tile": "prefetch TILE_ROWS TILE_VECTORS tile_1 tile_2 tile_3",
+    "tile": "PACES PACE_STEPS TILE_ROWS TILE_VECTORS tile_1 tile_2 tile_3",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from npbert import simd
 from npbert.simd import buffers
 from npbert.simd.buffers import LANES, padded
-from npbert.simd.kernel import kernel
+from npbert.simd.kernel import inline, kernel
 
 DEPTH = 64
 """How many products one chain sums. Part of the numerics contract: a change is a new NUMERICS.
@@ -84,47 +84,72 @@ def gemm_kernel(  # type: ignore[no-untyped-def]
     none; ``out`` (rows, >= padded columns), whose columns past ``columns`` become zeros when those
     of bias and residual are.
     """
-    a_address, b_address, out_address = a.ctypes.data, panels.ctypes.data, out.ctypes.data
+    a_address, out_address = a.ctypes.data, out.ctypes.data
     a_stride, out_stride = a.shape[1], out.shape[1]
     vectors = (columns + 15) // 16
     count = (vectors + simd.TILE_VECTORS - 1) // simd.TILE_VECTORS
     first, last = count * part // parts, count * (part + 1) // parts
+    panel_bytes = 64 * simd.TILE_VECTORS * depth
     for block in range(0, rows, _ROW_BLOCK):
         block_end = min(rows, block + _ROW_BLOCK)
+        tiles = (block_end - block + simd.TILE_ROWS - 1) // simd.TILE_ROWS
         for number in range(first, last):
-            left = number * simd.TILE_VECTORS
-            width = min(simd.TILE_VECTORS, vectors - left)
-            panel = b_address + 64 * left * depth
-            # While this panel is worked on, the next one is fetched, a little before each tile.
-            ahead = panel + 64 * width * depth
-            tiles = (block_end - block + simd.TILE_ROWS - 1) // simd.TILE_ROWS
-            lines = width * min(depth, DEPTH) // tiles + 1 if number + 1 < last else 0
+            panel = panels.ctypes.data + number * panel_bytes
+            width = min(simd.TILE_VECTORS, vectors - number * simd.TILE_VECTORS)
+            left = 16 * simd.TILE_VECTORS * number
+            # While the tiles of this panel are worked on, the next panel is fetched.
+            ahead = panel + panel_bytes if number + 1 < last else panel
+            enough = ahead + panel_bytes
+            pace = simd.PACES[0]
+            for faster in simd.PACES:
+                if pace * tiles < simd.PACE_STEPS * width:
+                    pace = faster
             for i in range(block, block_end, simd.TILE_ROWS):
                 height = min(simd.TILE_ROWS, block_end - i)
-                c = out_address + 4 * (i * out_stride + 16 * left)
-                for k in range(0, depth, DEPTH):
-                    step = min(DEPTH, depth - k)
-                    a_part = a_address + 4 * (i * a_stride + k)
-                    b_part = panel + 64 * width * k
-                    simd.prefetch(ahead, lines)
-                    ahead += 64 * lines
-                    if width == 3:
-                        simd.tile_3(a_part, a_stride, step, b_part, c, out_stride, height, k)
-                    elif width == 2:
-                        simd.tile_2(a_part, a_stride, step, b_part, c, out_stride, height, k)
-                    else:
-                        simd.tile_1(a_part, a_stride, step, b_part, c, out_stride, height, k)
-                # out = activation(out + bias) + residual, while the tile is in the L1 cache
-                if bias.shape[0] or residual.shape[0] or activation != NO_ACTIVATION:
-                    for row in range(i, i + height):
-                        for column in range(16 * left, 16 * (left + width), 16):
-                            value = simd.load(out, row, column)
-                            if bias.shape[0]:
-                                value = value + simd.load(bias, 0, column)
-                            if activation == GELU_APPROXIMATE:
-                                value = simd.gelu_approximate(value)
-                            elif activation == GELU:
-                                value = simd.gelu(value)
-                            if residual.shape[0]:
-                                value = value + simd.load(residual, row, column)
-                            simd.store(value, out, row, column)
+                c = out_address + 4 * (i * out_stride + left)
+                multiply(
+                    width,
+                    a_address + 4 * i * a_stride,
+                    a_stride,
+                    depth,
+                    panel,
+                    c,
+                    out_stride,
+                    height,
+                    ahead,
+                    pace,
+                )
+                ahead += 64 * pace * (depth // simd.PACE_STEPS)
+                if ahead >= enough:
+                    ahead = panel
+                finish(out, i, i + height, left, left + 16 * width, bias, activation, residual)
+
+
+@inline
+def multiply(width, a, a_stride, depth, b, c, c_stride, rows, ahead, pace):  # type: ignore[no-untyped-def]
+    """One tile, ``c = a @ b``, of this width."""
+    if width == 3:
+        simd.tile_3(a, a_stride, depth, b, c, c_stride, rows, ahead, pace)
+    elif width == 2:
+        simd.tile_2(a, a_stride, depth, b, c, c_stride, rows, ahead, pace)
+    else:
+        simd.tile_1(a, a_stride, depth, b, c, c_stride, rows, ahead, pace)
+
+
+@inline
+def finish(out, top, bottom, left, right, bias, activation, residual):  # type: ignore[no-untyped-def]
+    """``out = activation(out + bias) + residual``, while the tile is in the L1 cache."""
+    if not (bias.shape[0] or residual.shape[0] or activation != NO_ACTIVATION):
+        return
+    for row in range(top, bottom):
+        for column in range(left, right, 16):
+            value = simd.load(out, row, column)
+            if bias.shape[0]:
+                value = value + simd.load(bias, 0, column)
+            if activation == GELU_APPROXIMATE:
+                value = simd.gelu_approximate(value)
+            elif activation == GELU:
+                value = simd.gelu(value)
+            if residual.shape[0]:
+                value = value + simd.load(residual, row, column)
+            simd.store(value, out, row, column)

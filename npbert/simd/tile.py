@@ -21,15 +21,30 @@ from numba.extending import intrinsic
 
 from npbert.simd import isa
 from npbert.simd.buffers import LANES
+from npbert.simd.gemm import DEPTH
 from npbert.simd.vector import FLOAT, INT32, INT64, VECTOR, constant, fused_multiply_add, splat
 
 TILE_ROWS, TILE_VECTORS = isa.current().tile_rows, isa.current().tile_vectors
-_UNROLL = 4  # steps of k in one turn of the main loop; the rest are taken one by one
+PACE_TURNS = {1: 16, 3: 4, 6: 4}
+"""How many cache lines of the next panel may be fetched in every `PACE_STEPS` steps of k; and how
+many steps are one turn of the loop, chosen by measurement."""
+PACES = tuple(PACE_TURNS)
+PACE_STEPS = 4
+_TURN = max(PACE_TURNS.values())  # steps past the last whole turn are taken one by one
 _POINTER = FLOAT.as_pointer()
 
 
 def _int(value: int) -> Any:
     return ir.Constant(INT64, value)
+
+
+def _prefetch(builder: Any, address: Any) -> None:
+    """A hint: no address is too wild for it, and no value depends on it."""
+    pointer = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, INT32, INT32, INT32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, into_l2, data = (ir.Constant(INT32, value) for value in (0, 2, 1))
+    builder.call(function, [builder.inttoptr(address, pointer), read, into_l2, data])
 
 
 class _Tile:
@@ -38,20 +53,32 @@ class _Tile:
     def __init__(self, builder: Any, vectors: int, args: Any) -> None:
         self.builder = builder
         self.vectors = vectors
-        a, self.a_stride, self.depth, b, c, self.c_stride, self.rows, self.accumulate = args
+        a, self.a_stride, self.depth, b, c, self.c_stride, self.rows, ahead, self.pace = args
+        self.ahead = cgutils.alloca_once_value(builder, ahead)
         self.a, self.b, self.c = (builder.inttoptr(each, _POINTER) for each in (a, b, c))
 
     def emit(self) -> None:
-        zero = constant(0.0)
+        builder = self.builder
         self.sums = [
-            [cgutils.alloca_once_value(self.builder, zero) for _ in range(self.vectors)]
+            [cgutils.alloca_once(builder, VECTOR) for _ in range(self.vectors)]
             for _ in range(TILE_ROWS)
         ]
         self.a_rows = [self._row(self.a, self.a_stride, i) for i in range(TILE_ROWS)]
-        whole = self.builder.and_(self.depth, _int(-_UNROLL))
-        self._steps(_int(0), whole, _UNROLL)
-        self._steps(whole, self.depth, 1)
-        self._store()
+        with cgutils.for_range_slice(builder, _int(0), self.depth, _int(DEPTH), INT64) as (k, _):
+            self._part(k)
+
+    def _part(self, start: Any) -> None:
+        """``c (+)= a[:, start : start + DEPTH] @ b[start : start + DEPTH]``"""
+        builder = self.builder
+        for row in self.sums:
+            for total in row:
+                builder.store(constant(0.0), total)
+        rest = builder.sub(self.depth, start)
+        steps = builder.select(builder.icmp_signed("<", rest, _int(DEPTH)), rest, _int(DEPTH))
+        whole = builder.add(start, builder.and_(steps, _int(-_TURN)))
+        self._turns(start, whole)
+        self._steps(whole, builder.add(start, steps), 1)
+        self._store(start)
 
     def _row(self, base: Any, stride: Any, i: int) -> Any:
         """Row ``i``, or the last one there is: a short tile computes it again, and drops it."""
@@ -60,11 +87,35 @@ class _Tile:
         row = builder.select(builder.icmp_signed("<", _int(i), self.rows), _int(i), last)
         return builder.gep(base, [builder.mul(row, stride)])
 
-    def _steps(self, start: Any, stop: Any, step: int) -> None:
+    def _turns(self, start: Any, stop: Any) -> None:
+        """The main loop: one for each pace, for a count of fetches inside would cost registers."""
         builder = self.builder
-        with cgutils.for_range_slice(builder, start, stop, _int(step), INT64) as (k, _):
-            for u in range(step):
+        end = builder.append_basic_block("turns.end")
+        switch = builder.switch(self.pace, end)
+        for pace, turn in PACE_TURNS.items():
+            block = builder.append_basic_block(f"turns.pace_{pace}")
+            switch.add_case(_int(pace), block)
+            with builder.goto_block(block):
+                self._steps(start, stop, turn, pace)
+                builder.branch(end)
+        builder.position_at_end(end)
+
+    def _steps(self, start: Any, stop: Any, turn: int, pace: int = 0) -> None:
+        builder = self.builder
+        with cgutils.for_range_slice(builder, start, stop, _int(turn), INT64) as (k, _):
+            for u in range(turn):
+                if u % PACE_STEPS == 0 and pace:
+                    self._fetch(pace)
                 self._step(builder.add(k, _int(u)))
+
+    def _fetch(self, lines: int) -> None:
+        """Ask for some lines of the next panel, to be in the L2 cache when it is its turn."""
+        builder = self.builder
+        address = builder.load(self.ahead)
+        for _ in range(lines):
+            _prefetch(builder, address)
+            address = builder.add(address, _int(64))
+        builder.store(address, self.ahead)
 
     def _step(self, k: Any) -> None:
         """``sums += a[:, k] * b[k, :]``"""
@@ -77,9 +128,9 @@ class _Tile:
                 fused = fused_multiply_add(builder, a, b_vector, builder.load(total))
                 builder.store(fused, total)
 
-    def _store(self) -> None:
+    def _store(self, start: Any) -> None:
         builder = self.builder
-        adds = builder.icmp_signed("!=", self.accumulate, _int(0))
+        adds = builder.icmp_signed("!=", start, _int(0))
         with builder.if_else(adds) as (then, otherwise):
             with then:
                 self._store_rows(add=True)
@@ -108,7 +159,8 @@ def tile(vectors: int) -> Any:
 
     Its arguments: the address of ``a`` and its row stride (in elements), the depth, the address of
     ``b`` (packed: ``[k][column]``, 64-byte aligned), the address of ``c`` and its row stride, how
-    many rows there are (1 to ``TILE_ROWS``), and whether to add to ``c`` or overwrite it.
+    many rows there are (1 to ``TILE_ROWS``), whether to add to ``c`` or overwrite it; and where to
+    fetch from in advance, at which of `PACES`.
     """
 
     @intrinsic
@@ -121,35 +173,16 @@ def tile(vectors: int) -> Any:
         c: Any,
         c_stride: Any,
         rows: Any,
-        accumulate: Any,
+        ahead: Any,
+        pace: Any,
     ) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             _Tile(builder, vectors, args).emit()
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 8), codegen
+        return types.void(*[types.intp] * 9), codegen
 
     return register_tile
 
 
 tile_1, tile_2, tile_3 = tile(1), tile(2), tile(3)
-
-
-@intrinsic
-def prefetch(typing: Any, address: Any, lines: Any) -> Any:
-    """Ask for ``lines`` cache lines from ``address`` on, to be in the L2 cache when they are read.
-
-    A hint: no address is too wild for it, and no value depends on it.
-    """
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer_type = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer_type, INT32, INT32, INT32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, into_l2, data = (ir.Constant(INT32, value) for value in (0, 2, 1))
-        with cgutils.for_range(builder, args[1]) as loop:
-            line = builder.add(args[0], builder.mul(loop.index, ir.Constant(INT64, 64)))
-            builder.call(function, [builder.inttoptr(line, pointer_type), read, into_l2, data])
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp), codegen

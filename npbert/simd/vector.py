@@ -78,7 +78,7 @@ _binary_operator(operator.truediv, "fdiv")
 # -- memory ----------------------------------------------------------------------------------------
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, column: Any) -> Any:
+def address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, column: Any) -> Any:
     """A pointer to ``array[row, column]``; in a bounds-checked run, all 16 lanes must be inside."""
     view = context.make_array(array_type)(context, builder, array)
     rows, columns = cgutils.unpack_tuple(builder, view.shape)
@@ -95,7 +95,7 @@ def load(typing: Any, array: Any, row: Any, column: Any) -> Any:
     """``array[row, column : column + 16]`` of a C-contiguous float32 matrix."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _address(context, builder, sig.args[0], *args)
+        pointer = address(context, builder, sig.args[0], *args)
         return builder.load(builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
 
     return f32x16(array, types.intp, types.intp), codegen
@@ -106,7 +106,7 @@ def store(typing: Any, value: Any, array: Any, row: Any, column: Any) -> Any:
     """``array[row, column : column + 16] = value``."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _address(context, builder, sig.args[1], *args[1:])
+        pointer = address(context, builder, sig.args[1], *args[1:])
         builder.store(args[0], builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
         return context.get_dummy_value()
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from text.tiny_model import write_tiny_model
 
+from npbert.cli import info
 from npbert.errors import KernelError
-from npbert.simd import isa
+from npbert.simd import entries, isa
 
 from .conftest import Npbert
 
@@ -40,9 +41,35 @@ def test_everything_that_decides_the_vectors(npbert: Npbert, model: Path) -> Non
     assert shown["numerics"] == "1"
 
 
+OWN = ("x86_64-unknown-linux-gnu", "znver4", f"{isa.levels('x86_64')['avx512'][2]},+avx512vnni")
+
+
+@pytest.mark.parametrize(
+    ("tile", "target", "on_disk", "expected"),
+    [
+        ("avx512", OWN, True, "avx512 (this machine's), on disk"),
+        ("avx512", OWN, False, "avx512 (this machine's), compiled when they are first needed"),
+        ("neon", OWN, True, "neon (this machine's avx512, in tiles for neon), on disk"),
+        ("avx2", isa.levels("x86_64")["avx2"], True, "avx2 level, from /kept"),
+    ],
+)
+def test_which_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+    tile: str,
+    target: isa.Target,
+    on_disk: bool,
+    expected: str,
+) -> None:
+    monkeypatch.setenv("NPBERT_CACHE_DIR", "/kept")
+    monkeypatch.setattr(isa, "_made", {"choice": isa.Choice(isa.ISAS[tile], target)})
+    monkeypatch.setattr(isa, "target", lambda: OWN)
+    monkeypatch.setattr(entries, "present", lambda *_: on_disk)
+    assert dict(info._machine())["kernels"] == expected
+
+
 @pytest.mark.kernel
 def test_the_instruction_set(npbert: Npbert, model: Path) -> None:
-    assert rows(npbert("info", model).out)["kernels"] in isa.ISAS
+    assert rows(npbert("info", model).out)["kernels"].split()[0] in isa.ISAS
 
 
 def test_a_broken_numba_is_no_reason_to_fail(
@@ -51,7 +78,7 @@ def test_a_broken_numba_is_no_reason_to_fail(
     def broken() -> None:
         raise KernelError("Numba cannot be imported.")
 
-    monkeypatch.setattr(isa, "current", broken)
+    monkeypatch.setattr(isa, "choice", broken)
     assert rows(npbert("info", model).out)["kernels"] == "none: Numba cannot be imported."
 
 

@@ -14,7 +14,7 @@ from npbert.cli import embed, sources
 
 from .conftest import Npbert
 
-VERBS = ("embed", "similarity", "info", "presets")
+VERBS = ("embed", "similarity", "info", "presets", "warmup")
 PYTHON = [sys.executable, "-m", "npbert.cli"]
 
 

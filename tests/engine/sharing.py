@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -27,9 +28,28 @@ def plan(case: str = CASE) -> Plan:
 def idle() -> None:
     """Wait for the helpers: they are free a moment after their job is done."""
     deadline = time.monotonic() + 10
-    while threads._busy:
+    while threads._tickets:
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+class Meeting:
+    """Where ``count`` tasks wait for each other, until all came or it was abandoned."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.abandoned = count, threading.Event()
+        self.names: list[str] = []
+        self.alone: list[str] = []
+
+    def wait(self) -> None:
+        """One of the tasks."""
+        self.names.append(threading.current_thread().name)
+        deadline = time.monotonic() + 10
+        while len(self.names) < self.count and not self.abandoned.is_set():
+            assert time.monotonic() < deadline, "nobody came, and nobody abandoned it"
+            time.sleep(0.0005)
+        if len(self.names) < self.count:
+            self.alone.append(threading.current_thread().name)
 
 
 class Answers(list[Any]):

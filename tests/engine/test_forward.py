@@ -16,9 +16,10 @@ from npbert.ops.embedding import embedding_kernel
 from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.ops.pooler import tanh_kernel
 from npbert.ops.transformer_layer import layer_kernel
-from npbert.simd import barrier, cache
+from npbert.simd import barrier
 from npbert.simd.gemm import gemm_kernel
 from npbert.simd.kernel import Kernel
+from npbert.simd.sources import PACKAGES
 
 
 def test_a_workspace_grows_and_is_used_again():
@@ -43,7 +44,7 @@ def test_every_kernel_of_a_pass_is_made_ready_for_every_activation():
 @pytest.mark.parametrize("kernel", forward.KERNELS, ids=lambda kernel: kernel.name)
 def test_every_kernel_of_a_pass_is_kept_on_disk(kernel):
     """Elsewhere than in the cache's packages, every process would compile it again."""
-    assert kernel.function.__module__.rpartition(".")[0] in cache.PACKAGES
+    assert kernel.function.__module__.rpartition(".")[0] in PACKAGES
 
 
 @pytest.mark.kernel

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+from unittest.mock import Mock
+
 import goldens
 import numpy as np
 import pytest
 
-from npbert.engine.packed import Dense, PackedWeights, random_weights
+from npbert.backbone import BertBackbone
+from npbert.engine.packed import Dense, PackedWeights, random_weights, return_free_memory
 from npbert.simd import buffers
 from npbert.weights import weight_shapes
 
@@ -28,16 +32,43 @@ def test_a_dense_layer_comes_back(shape):
 
 @pytest.mark.parametrize("case", ["odd_width", "deep", "no_layers", "wide_dropout_zero"])
 def test_there_is_one_copy_of_the_weights(case):
-    """The dictionary is emptied, and nothing packed is a view of what it held."""
+    """The dictionary is emptied, and nothing packed is a view of what it held, but for tables."""
     config, weights = goldens.config(case), goldens.weights(case)
     before = dict(weights)
     packed = PackedWeights(config, weights)
     assert weights == {}
-    for value in before.values():
-        value[:] = 7
+    for name, value in before.items():
+        if not name.endswith("/embeddings"):
+            value[:] = 7
     for name, value in packed.unpack():
         np.testing.assert_array_equal(value, goldens.bundle(case).arrays[f"weights.{name}"], name)
         assert value.flags.c_contiguous
+        assert not any(np.shares_memory(value, other) for other in before.values())
+
+
+def test_a_table_is_copied_only_where_its_rows_are_no_whole_vectors():
+    for case, copied in (("odd_width", True), ("head_64", False)):
+        config, weights = goldens.config(case), goldens.weights(case)
+        token = weights["token_embedding/embeddings"]
+        assert (config.hidden_dim % 16 != 0) is copied
+        packed = PackedWeights(config, weights)
+        assert np.shares_memory(packed.tables["token"], token) is not copied
+
+
+def test_a_model_keeps_its_own_tables():
+    """Whatever its caller does later to the arrays he gave."""
+    config, weights = goldens.config("head_64"), goldens.weights("head_64")
+    model = BertBackbone.from_weights(config, weights)
+    weights["token_embedding/embeddings"][:] = 7
+    name, value = next(iter(model.weights()))
+    np.testing.assert_array_equal(value, goldens.bundle("head_64").arrays[f"weights.{name}"])
+
+
+def test_what_was_freed_goes_back_to_the_system(monkeypatch):
+    return_free_memory()  # where there is a way, and where there is none
+    for error in (AttributeError, OSError, TypeError):
+        monkeypatch.setattr(ctypes, "CDLL", Mock(side_effect=error))
+        return_free_memory()
 
 
 def test_tables_and_norms_are_padded_with_zeros():

@@ -21,7 +21,7 @@ def no_variable(monkeypatch):
 
 
 def run(tasks, count):
-    threads.run(lambda job: tasks, count)
+    threads.run(tasks, count)
 
 
 # -- how many --------------------------------------------------------------------------------------
@@ -132,24 +132,22 @@ def test_the_first_error_reaches_the_caller_and_drops_the_rest():
 
 
 def test_an_error_on_another_thread_stops_long_tasks():
-    started = threading.Event()
+    started, stopped = threading.Event(), threading.Event()
 
-    def make(job):
-        def fail():
-            started.wait(10)
-            raise KeyError("elsewhere")
+    def fail():
+        assert started.wait(10)
+        raise KeyError("elsewhere")
 
-        def long():
-            started.set()
-            deadline = time.monotonic() + 10
-            while not job.stopped:
-                assert time.monotonic() < deadline
-                time.sleep(0.001)
-
-        return [long, fail]
+    def long():
+        started.set()
+        assert stopped.wait(10)
 
     with pytest.raises(KeyError, match="elsewhere"):
-        threads.run(make, 2)
+        threads.run([long, fail], 2, stopped.set)
+
+
+def test_nothing_is_abandoned_where_nothing_goes_wrong():
+    threads.run([lambda: None] * 5, 3, lambda: pytest.fail("abandoned"))
 
 
 def test_a_task_may_run_tasks():
@@ -194,7 +192,7 @@ warnings.simplefilter("ignore")
 from npbert.engine import threads
 def run():
     done = []
-    threads.run(lambda job: [lambda: done.append(1)] * 20, 4)
+    threads.run([lambda: done.append(1)] * 20, 4)
     return len(done)
 assert run() == 20
 child = os.fork()
@@ -215,17 +213,15 @@ def test_a_forked_child_has_threads_of_its_own():
 _INTERRUPT = """
 import threading, time
 from npbert.engine import threads
-def make(job):
-    def task():
-        while not job.stopped:
-            time.sleep(0.01)
-    return [task, task, lambda: print("never")]
+stopped = threading.Event()
+def task():
+    assert stopped.wait(20)
 try:
     print("ready", flush=True)
-    threads.run(make, 2)
+    threads.run([task, task, lambda: print("never")], 2, stopped.set)
 except KeyboardInterrupt:
     done = []
-    threads.run(lambda job: [lambda: done.append(1)] * 3, 2)
+    threads.run([lambda: done.append(1)] * 3, 2)
     print("interrupted", len(done), flush=True)
 """
 

@@ -10,26 +10,9 @@ import threading
 import time
 
 import pytest
-from engine.sharing import idle
+from engine.sharing import Meeting, idle
 
 from npbert.engine import threads
-
-
-class Meeting:
-    """Where ``count`` tasks wait for each other, until all came or it was abandoned."""
-
-    def __init__(self, count):
-        self.count, self.abandoned = count, threading.Event()
-        self.names, self.alone = [], []
-
-    def wait(self):
-        self.names.append(threading.current_thread().name)
-        deadline = time.monotonic() + 10
-        while len(self.names) < self.count and not self.abandoned.is_set():
-            assert time.monotonic() < deadline, "nobody came, and nobody abandoned it"
-            time.sleep(0.0005)
-        if len(self.names) < self.count:
-            self.alone.append(threading.current_thread().name)
 
 
 def together(count):
@@ -64,7 +47,7 @@ def test_nothing_runs_where_a_helper_is_busy():
         taken.release()
         assert let_go.wait(10)
 
-    other = threading.Thread(target=threads.run, args=(lambda job: [task] * 2, 2))
+    other = threading.Thread(target=threads.run, args=([task] * 2, 2))
     other.start()
     try:
         assert taken.acquire(timeout=10)
@@ -214,7 +197,7 @@ def test_ctrl_c_ends_all_threads_at_once_and_the_next_call_works():
 _EVERY_LINE = """
 # Ctrl-C at each line that the caller passes between looking for a task and the end, in one forked
 # child each; not at a `with`, whose own line Python also passes on the way out, with the lock held.
-FUNCTIONS = {"run", "work", "_finish"}
+FUNCTIONS = {"run_together", "_hand_out", "run", "work", "_finish"}
 lines = open(threads.__file__).read().splitlines()
 def interrupted(number):
     passed, names, where, abandoned = [], set(), [], threading.Event()
@@ -245,9 +228,9 @@ def interrupted(number):
     if not where:  # there are not so many lines
         os._exit(9 if names == FUNCTIONS else 1)
     deadline = time.monotonic() + 0.5
-    while threads._busy and time.monotonic() < deadline:
+    while threads._tickets and time.monotonic() < deadline:
         time.sleep(0.001)
-    if meet() != 3:
+    if threads._tickets or meet() != 3:
         print("the call is wrong that follows Ctrl-C at", *where, flush=True)
     os._exit(0)
 for number in range(1, 200):

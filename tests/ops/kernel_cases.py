@@ -139,7 +139,7 @@ def _attention_scratch(random: np.random.Generator, most: int, H: int) -> list[A
     rows = int(random.integers(1, 5))
     return [
         *(_dirty(rows, H), _dirty(rows, padded(most)), _dirty(rows, padded(H))),
-        *(_dirty(padded(most) * H), _dirty(most * padded(H))),
+        *(_dirty(1, padded(most) * H), _dirty(1, most * padded(H))),
     ]
 
 

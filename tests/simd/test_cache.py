@@ -1,7 +1,7 @@
 """The kernel cache: warm starts, staleness, damage, hostile directories, and Numba's moves.
 
-Most tests compile kernels of a small package of their own in this process, where a new `Kernel` of
-the same function asks the disk again. What needs another process runs in a copy of npbert.
+The tests compile kernels of a small package of their own in this process, where a new `Kernel` of
+the same function asks the disk again. What needs other processes is in ``test_cache_processes.py``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import errno
 import hashlib
 import importlib
 import itertools
-import json
 import logging
 import os
 import pickle
 import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +23,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import npbert
-from npbert.simd import cache
+from npbert.simd import cache, entries, isa, sources
+from npbert.simd.isa import ISAS, Choice
 from npbert.simd.kernel import Kernel
 
 pytestmark = pytest.mark.kernel
@@ -90,8 +88,8 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toys:
     monkeypatch.delenv("NPBERT_CACHE_DIR", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(cache, "PACKAGES", {package.name: package})
-    monkeypatch.setattr(cache, "_SOURCES", cache._sources())
+    monkeypatch.setattr(sources, "SOURCES", sources.Sources({package.name: package}))
+    monkeypatch.setattr(isa, "_made", {"choice": Choice(ISAS["generic"], isa.target())})
     monkeypatch.setattr(cache, "_said", set())
     return Toys(package, tmp_path / "home")
 
@@ -110,14 +108,14 @@ def test_entries_are_for_this_user_alone(toys: Toys) -> None:
     toys.run()
     (entry,) = toys.entries()
     assert stat.S_IMODE(entry.stat().st_mode) == 0o600
-    for directory in (entry.parent, toys.root):
+    for directory in (entry.parent, entry.parent.parent, toys.root):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
 def test_a_kernel_of_unknown_sources_is_not_kept(
     toys: Toys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "PACKAGES", {})
+    monkeypatch.setattr(sources, "SOURCES", sources.Sources({}))
     assert not toys.run()
     assert not toys.run()
     assert toys.entries() == []
@@ -159,32 +157,6 @@ def test_another_return_type_is_another_kernel(toys: Toys) -> None:
 # -- the key ---------------------------------------------------------------------------------------
 
 
-def test_every_source_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("simd", "ops"):
-        shutil.copytree(cache.PACKAGES[f"npbert.{name}"], tmp_path / name)
-    monkeypatch.setattr(cache, "PACKAGES", {name: tmp_path / name for name in ("simd", "ops")})
-    seen = {cache._sources()}
-    sources = sorted(tmp_path.rglob("*.py"))
-    assert len(sources) > 10
-    for path in sources:
-        path.write_bytes(path.read_bytes() + b"# edited\n")
-        seen.add(cache._sources())
-    (tmp_path / "simd" / "added.py").touch()
-    seen.add(cache._sources())
-    (tmp_path / "simd" / "added.py").rename(tmp_path / "simd" / "renamed.py")
-    seen.add(cache._sources())
-    assert len(seen) == len(sources) + 3
-
-
-def test_without_sources_nothing_is_kept(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    toys.source.unlink()
-    (toys.source.parent / "__init__.py").unlink()
-    assert cache._sources() == ""
-    monkeypatch.setattr(cache, "_SOURCES", "")
-    assert not toys.run()
-    assert toys.entries() == []
-
-
 def test_a_process_whose_sources_changed_neither_reads_nor_writes(toys: Toys) -> None:
     kernel = toys.kernel()
     toys.run()
@@ -221,15 +193,20 @@ def test_what_the_key_tells_apart(toys: Toys, monkeypatch: pytest.MonkeyPatch) -
     def path(name: str = "triple", arguments: str = SIGNATURE, **options: Any) -> Path:
         dispatcher = numba.njit(**options)(function)
         cache.attach(dispatcher, ("module", name, SIGNATURE))
-        return dispatcher._cache.entry(arguments, dispatcher.targetctx)[0]
+        return dispatcher._cache.entry(arguments, made_for)[0]
 
+    made_for = isa.choice()
     seen = [path(), path(name="other"), path(arguments="void(float32[::1], float64[::1])")]
     seen += [path(boundscheck=True), path(error_model="numpy"), path(nogil=True)]
     for setting, value in {"OPT": 1, "SLP_VECTORIZE": 1, "LOOP_VECTORIZE": 0}.items():
         with monkeypatch.context() as patched:
             patched.setattr(numba.config, setting, value)
             seen.append(path())
-    monkeypatch.setattr(cache, "_versions", lambda: ("0.0.0",))
+    made_for = Choice(ISAS["neon"], made_for.target)
+    seen.append(path())
+    made_for = Choice(ISAS["neon"], ("a-triple", "a-cpu", ""))
+    seen.append(path())
+    monkeypatch.setattr(sources, "versions", lambda: ("0.0.0",))
     seen.append(path())
     assert len(set(seen)) == len(seen)
 
@@ -253,9 +230,70 @@ def test_old_versions_are_forgotten(toys: Toys) -> None:
     (toys.root / "not ours").mkdir()
     toys.run()
     assert toys.run()
-    current = toys.entries()[-1].parent.name
+    current = toys.entries()[-1].parents[1].name
     kept = {current, "not ours", f"{0:032x}", f"{1:032x}"}
     assert {path.name for path in toys.root.iterdir()} == kept
+
+
+# -- code for another target -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def level(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> Choice:
+    """This process chose a level, of which there is an entry; the machine's own is gone."""
+    own = isa.choice()
+    toys.run()
+    (entry,) = toys.entries()
+    chosen = Choice(own.isa, ("a-triple", "a-cpu", "+features"))
+    kept = toys.kernel().dispatcher._cache
+    path, key = kept.entry(SIGNATURE, chosen)
+    entries.write(path, key, entries.pickle_of(entry.read_bytes(), kept.entry(SIGNATURE, own)[1]))
+    entry.unlink()
+    monkeypatch.setattr(isa, "_made", {"choice": chosen})
+    return chosen
+
+
+def test_a_levels_code_is_loaded(toys: Toys, level: Choice) -> None:
+    before = toys.entries()
+    assert cache.has(toys.kernel().dispatcher, SIGNATURE)
+    assert cache.has(toys.kernel().dispatcher, SIGNATURE, level)
+    assert toys.run()
+    assert toys.entries() == before
+
+
+def test_what_a_level_lacks_is_compiled_for_this_machine(toys: Toys, level: Choice) -> None:
+    assert not cache.has(toys.kernel("double").dispatcher, SIGNATURE)
+    assert not toys.run("double")
+    assert toys.runs("double", "triple") == [True, True]
+    assert cache.has(toys.kernel("double").dispatcher, SIGNATURE)
+    assert not cache.has(toys.kernel("double").dispatcher, SIGNATURE, level)
+    of_level, own = sorted(toys.entries(), key=lambda path: path.name, reverse=True)
+    assert own.parent == entries.directory(level.isa.name, isa.target())
+    assert of_level.parent == entries.directory(level.isa.name, level.target)
+
+
+def test_a_levels_damaged_entry_is_compiled_for_this_machine(toys: Toys, level: Choice) -> None:
+    (entry,) = toys.entries()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    assert not toys.run()
+    assert toys.run()
+    (own,) = toys.entries()
+    assert own.parent == entries.directory(level.isa.name, isa.target())
+
+
+def test_a_levels_damaged_entry_that_cannot_be_removed(
+    toys: Toys, level: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (entry,) = toys.entries()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    monkeypatch.setattr(Path, "unlink", _refuse)
+    assert not toys.run()
+    assert toys.run()
+    assert len(toys.entries()) == 2
+
+
+def _refuse(*_: Any) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
 
 
 # -- damage ----------------------------------------------------------------------------------------
@@ -300,7 +338,7 @@ def test_an_entry_that_is_no_pickle_is_replaced(toys: Toys) -> None:
     toys.run()
     (entry,) = toys.entries()
     kernel = toys.kernel()
-    _, key = kernel.dispatcher._cache.entry(SIGNATURE, kernel.dispatcher.targetctx)
+    _, key = kernel.dispatcher._cache.entry(SIGNATURE, isa.choice())
     _forge(entry, key, b"no pickle")
     assert not toys.run()
     assert toys.run()
@@ -411,7 +449,7 @@ def bomb(toys: Toys, tmp_path: Path) -> Path:
     toys.run()
     (entry,) = toys.entries()
     kernel = toys.kernel()
-    _, key = kernel.dispatcher._cache.entry(SIGNATURE, kernel.dispatcher.targetctx)
+    _, key = kernel.dispatcher._cache.entry(SIGNATURE, isa.choice())
     _forge(entry, key, pickle.dumps(Bomb(tmp_path / "crater")))
     return tmp_path / "crater"
 
@@ -428,7 +466,11 @@ def _world_writable_root(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _group_writable_version(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    toys.entries()[0].parent.chmod(0o770)
+    toys.entries()[0].parents[1].chmod(0o770)
+
+
+def _world_writable_target(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
+    toys.entries()[0].parent.chmod(0o777)
 
 
 def _world_writable_entry(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,22 +483,40 @@ def _linked_root(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _linked_version(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    version = toys.entries()[0].parent
+    version = toys.entries()[0].parents[1]
     version.rename(toys.root / "elsewhere")
     version.symlink_to(toys.root / "elsewhere")
 
 
+def _linked_target(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = toys.entries()[0].parent
+    target.rename(toys.root / "elsewhere")
+    target.symlink_to(toys.root / "elsewhere")
+
+
+def _linked_entry(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = toys.entries()
+    entry.rename(toys.root / "elsewhere")
+    entry.symlink_to(toys.root / "elsewhere")
+
+
 def _foreign_owner(toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = os.geteuid() + 1
-    monkeypatch.setattr(os, "geteuid", lambda: other)
+    if os.geteuid():
+        other = os.geteuid() + 1
+        monkeypatch.setattr(os, "geteuid", lambda: other)
+    else:
+        os.chown(toys.root, 1234, 1234)
 
 
 HOSTILE = [
     _world_writable_root,
     _group_writable_version,
+    _world_writable_target,
     _world_writable_entry,
     _linked_root,
     _linked_version,
+    _linked_target,
+    _linked_entry,
     _foreign_owner,
 ]
 
@@ -554,6 +614,36 @@ def test_a_numba_that_no_longer_loads(
     assert len(caught) == 1
 
 
+@pytest.mark.parametrize(
+    ("symbols", "expected"),
+    [
+        (["NRT_MemInfo_call_dtor", "PyExc_TypeError"], []),
+        (["NRT_MemInfo_call_dtor", "no_such_symbol"], ["runtime", "refresh"]),
+    ],
+)
+def test_only_what_is_missing_is_provided(
+    symbols: list[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    class Context:
+        def refresh(self) -> None:
+            done.append("refresh")
+
+    runtime = importlib.import_module("numba.core.runtime")
+    monkeypatch.setattr(runtime.rtsys, "initialize", lambda context: done.append("runtime"))
+    cache._provide(symbols, Context())
+    assert done == expected
+
+
+def test_helpers_that_have_moved_are_provided_by_the_runtime(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toys.run()
+    monkeypatch.delattr(importlib.import_module("numba.core.runtime._nrt_python"), "c_helpers")
+    assert toys.run()
+
+
 def test_a_dispatcher_without_a_cache_is_one_warning(toys: Toys) -> None:
     class Moved:
         py_func = toys.module.triple
@@ -564,122 +654,3 @@ def test_a_dispatcher_without_a_cache_is_one_warning(toys: Toys) -> None:
     cache.attach(Moved(), ("module", "triple", SIGNATURE))
     assert len(caught) == 1
     assert not cache.has(Moved(), SIGNATURE)
-
-
-# -- other processes -------------------------------------------------------------------------------
-
-COPIED = """
-from npbert import simd
-from npbert.ops.copied_parts import shifted
-from npbert.simd.kernel import kernel
-
-@kernel("void(float32[:, ::1], float32[:, ::1])")
-def inner_kernel(x, out):
-    for row in range(out.shape[0]):
-        simd.store(shifted(simd.tanh(simd.load(x, row, 0))), out, row, 0)
-
-@kernel("void(float32[:, ::1], float32[:, ::1])")
-def outer_kernel(x, out):
-    inner_kernel(x, out)
-"""
-PARTS = """
-from npbert import simd
-from npbert.simd.kernel import inline
-
-@inline
-def shifted(x):
-    return x + simd.fill(7.0)
-"""
-PROCESS = """
-import json, sys
-import numpy as np
-from npbert.ops.copied import inner_kernel, outer_kernel
-x = np.linspace(-1, 1, 48, dtype=np.float32).reshape(3, 16)
-answers, hits = [], []
-for kernel in (outer_kernel, inner_kernel):
-    out = np.empty_like(x)
-    kernel(x, out)
-    np.testing.assert_allclose(out, np.tanh(x) + SHIFT, rtol=1e-4)
-    answers.append(out.tobytes().hex())
-    hits.append(sum(kernel.dispatcher.stats.cache_hits.values()))
-lazy = [name for name in sys.modules if name.startswith("npbert.simd.vector")]
-print(json.dumps({"hits": hits, "answers": answers, "lazy": lazy}))
-"""
-
-
-class Copy:
-    """A copy of npbert with two kernels more, to be run in processes of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.package = directory / "npbert"
-        self.kept = directory / "kept"
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(Path(npbert.__file__).parent, self.package, ignore=ignored)
-        (self.package / "ops" / "copied.py").write_text(COPIED)
-        (self.package / "ops" / "copied_parts.py").write_text(PARTS)
-
-    def start(self, *, shift: float = 7, before: str = "", **environment: str) -> Any:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NPBERT", "NUMBA"))}
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", before + PROCESS.replace("SHIFT", str(shift))],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.directory,
-            env=inherited | {"NPBERT_CACHE_DIR": str(self.kept)} | environment,
-        )
-
-    def run(self, **options: Any) -> dict[str, Any]:
-        return _finish(self.start(**options))
-
-    def entries(self) -> list[Path]:
-        return [path for path in self.kept.rglob("*") if path.is_file()]
-
-
-def _finish(process: Any) -> dict[str, Any]:
-    out, errors = process.communicate(timeout=100)
-    assert process.returncode == 0, errors
-    assert errors == ""
-    return json.loads(out)
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("copy"))
-
-
-def test_four_processes_start_cold_and_a_fifth_is_warm(copy: Copy) -> None:
-    runs = [_finish(process) for process in [copy.start() for _ in range(4)]]
-    assert len(copy.entries()) == 2  # nothing unfinished is left
-    warm = copy.run()
-    assert warm["hits"] == [1, 1]
-    assert warm["lazy"] == []  # the vector modules are for compiling
-    assert all(run["answers"] == warm["answers"] for run in runs)
-
-
-def test_an_edit_of_another_file_is_seen(copy: Copy) -> None:
-    part = copy.package / "ops" / "copied_parts.py"
-    copy.run()
-    part.write_text(PARTS.replace("7.0", "11.0"))
-    edited = copy.run(shift=11)
-    assert edited["hits"] == [0, 0]
-    part.write_text(PARTS)
-    assert copy.run()["hits"] == [1, 1]
-
-
-def test_a_file_size_limit(copy: Copy, tmp_path: Path) -> None:
-    pytest.importorskip("resource", reason="POSIX")
-    limit = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (5000, r.RLIM_INFINITY))"
-    home = {"NPBERT_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
-    run = copy.run(before=limit + "\n", PYTHONDONTWRITEBYTECODE="1", **home)
-    assert run["hits"] == [0, 0]
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_nothing_is_read_at_import(copy: Copy) -> None:
-    code = "import npbert.ops.copied, sys; assert 'numba' not in sys.modules"
-    environment = {**os.environ, "NPBERT_CACHE_DIR": "/dev/null"}
-    subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=copy.directory, env=environment, check=True
-    )

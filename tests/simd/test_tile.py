@@ -16,6 +16,7 @@ from simd.guarded_run import MISTAKES
 
 from npbert import simd
 from npbert.simd import buffers
+from npbert.simd.gemm import multiply
 from npbert.simd.isa import ISAS
 from npbert.simd.kernel import kernel
 
@@ -25,16 +26,11 @@ TESTS = Path(__file__).parents[1]
 
 
 @kernel("void(float32[:, ::1], float32[::1], float32[:, ::1], int64, int64, int64)")
-def one_tile(a, b, c, width, rows, accumulate):
-    """One tile of the given width, at the start of ``c``."""
+def one_tile(a, b, c, width, rows, pace):
+    """One tile of the given width, at the start of ``c``; it fetches from nowhere."""
     a_address, b_address, c_address = a.ctypes.data, b.ctypes.data, c.ctypes.data
     depth, stride = a.shape[1], c.shape[1]
-    if width == 3:
-        simd.tile_3(a_address, depth, depth, b_address, c_address, stride, rows, accumulate)
-    elif width == 2:
-        simd.tile_2(a_address, depth, depth, b_address, c_address, stride, rows, accumulate)
-    else:
-        simd.tile_1(a_address, depth, depth, b_address, c_address, stride, rows, accumulate)
+    multiply(width, a_address, depth, depth, b_address, c_address, stride, rows, 0, pace)
 
 
 def operands(rows, depth, columns):
@@ -45,35 +41,17 @@ def operands(rows, depth, columns):
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])
-@pytest.mark.parametrize("depth", [*range(1, 10), 63, 64])
-def test_every_height(width, depth):
-    """One chain of fused multiply-adds; a wider ``c`` and its further rows stay as they were."""
+@pytest.mark.parametrize("depth", [*range(1, 10), 15, 16, 17, 63, 64, 65, 80, 81, 128, 200])
+@pytest.mark.parametrize("pace", simd.PACES)
+def test_every_height(width, depth, pace):
+    """Chains of fused multiply-adds; a wider ``c`` and its further rows stay as they were."""
     for rows in range(1, simd.TILE_ROWS + 1):
         a, b = operands(rows, depth, 16 * width)
-        c = np.full((simd.TILE_ROWS + 1, 16 * width + 3), 7, np.float32)
-        one_tile(a, b.reshape(-1), c, width, rows, 0)
-        expected = np.full_like(c, 7)
-        expected[:rows, : 16 * width] = chain = exact.gemm(a, b)
+        c = np.full((simd.TILE_ROWS + 1, 16 * width + 3), np.nan, np.float32)
+        one_tile(a, b.reshape(-1), c, width, rows, pace)
+        expected = np.full_like(c, np.nan)
+        expected[:rows, : 16 * width] = exact.gemm(a, b)
         assert_same_bits(c, expected)
-
-        one_tile(a, b.reshape(-1), c, width, rows, 1)
-        expected[:rows, : 16 * width] = chain + chain
-        assert_same_bits(c, expected)
-
-
-def test_what_was_in_c_counts_only_when_adding():
-    a, b = operands(1, 5, 16)
-    c = np.full((1, 16), np.nan, np.float32)
-    one_tile(a, b.reshape(-1), c, 1, 1, 1)
-    assert np.isnan(c).all()
-    one_tile(a, b.reshape(-1), c, 1, 1, 0)
-    assert_same_bits(c, exact.gemm(a, b))
-
-
-def test_no_depth_at_all():
-    c = np.full((1, 16), np.nan, np.float32)
-    one_tile(np.empty((1, 0), np.float32), np.empty(0, np.float32), c, 1, 1, 0)
-    assert_same_bits(c, np.zeros((1, 16), np.float32))
 
 
 # -- guard pages -----------------------------------------------------------------------------------

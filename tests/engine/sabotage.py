@@ -1,0 +1,60 @@
+"""Kernels with a mistake in them, compiled here and kept nowhere: run by ``test_self_check.py``.
+
+Prints the stage at which the self-check refuses them, or that it passed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from npbert.simd import cache
+
+cache.attach = lambda *_: None  # before any kernel is made
+
+from npbert import simd  # noqa: E402
+from npbert.engine import forward, self_check  # noqa: E402
+from npbert.errors import KernelError  # noqa: E402
+from npbert.simd import vector  # noqa: E402
+
+
+def nothing() -> None:
+    """The kernels as they are."""
+
+
+def unfused() -> None:
+    """Products are rounded before they are added."""
+
+    def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+        return builder.fadd(builder.fmul(a, b), c)
+
+    assert "npbert.simd.tile" not in sys.modules  # it would have the other one already
+    vector.fused_multiply_add = multiply_add
+
+
+def tile() -> None:
+    """The loop over tiles takes them for one row higher than they are."""
+    simd.TILE_ROWS += 1  # type: ignore[attr-defined]
+
+
+def epilogue() -> None:
+    """Each GELU in the other's place."""
+    simd.gelu, simd.gelu_approximate = simd.gelu_approximate, simd.gelu  # type: ignore[attr-defined]
+
+
+MISTAKES = {each.__name__: each for each in (nothing, unfused, tile, epilogue)}
+
+
+def main() -> None:
+    MISTAKES[sys.argv[1]]()
+    forward.prepare(forward.KERNELS)
+    try:
+        self_check.check(1)
+    except KernelError as error:
+        print("refused at", error.where)
+    else:
+        print("passed")
+
+
+if __name__ == "__main__":
+    main()
