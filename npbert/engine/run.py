@@ -21,7 +21,11 @@ F32 = NDArray[np.float32]
 DEAL = 0.9
 """Sequences are dealt out when that keeps the threads this busy; else they share each layer."""
 
-PART_ROWS = 2048
+FEW_ROWS = 48
+"""With fewer tokens for each thread than these, reading the weights takes longer than computing:
+threads that share a layer read them once, threads with sequences of their own once each."""
+
+PART_ROWS = 1024
 """Tokens in one pass at most (more only for one longer sequence): bounds the scratch memory."""
 
 
@@ -54,8 +58,9 @@ def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads:
     """
     out = buffers.empty(plan.rows, buffers.padded(weights.config.hidden_dim))
     fair_share = -(-plan.rows // num_threads)
-    dealt = list(plan.parts(min(PART_ROWS, fair_share)))
-    if fair_share < DEAL * _longest_turn(plan, dealt, num_threads):
+    dealt, longest = _cut(plan, fair_share, num_threads)
+    few = FEW_ROWS if num_threads > 1 else 0
+    if fair_share < DEAL * max(longest, few):
         # Threads that wait for each other must all be running: no more than there are CPUs.
         together = min(num_threads, _cpus())
         for start, stop in plan.parts(PART_ROWS):
@@ -64,6 +69,14 @@ def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads:
     else:
         _deal(weights, plan, dealt, workspaces, num_threads, out)
     return out
+
+
+def _cut(plan: Plan, fair_share: int, num_threads: int) -> tuple[list[tuple[int, int]], int]:
+    """Parts that keep the threads most evenly busy, and the rows of the one that gets most."""
+    cuts = [list(plan.parts(min(PART_ROWS, -(-fair_share // n)))) for n in (1, 2, 4)]
+    turns = [_longest_turn(plan, parts, num_threads) for parts in cuts]
+    best = turns.index(min(turns))
+    return cuts[best], turns[best]
 
 
 @cache

@@ -7,13 +7,14 @@ call at once: with every helper busy elsewhere, a job simply runs on its caller.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from npbert.errors import ConfigError
 
@@ -76,7 +77,9 @@ def _container_quota(root: Path = Path("/sys/fs/cgroup")) -> int | None:
 class Job:
     """Tasks that any thread may take, one after the other.
 
-    Ctrl-C can raise between any two lines of the caller's thread, and in no other thread.
+    Ctrl-C can raise between any two lines of the caller's thread, and in no other thread. A lock
+    could be left closed by it, and a helper that waits for it would be lost: so there is none here,
+    only operations of lists, sets and queues that are one step each.
 
     Args:
         abandon: called once a task failed or the caller was interrupted; it must let tasks end that
@@ -86,9 +89,10 @@ class Job:
     def __init__(self, abandon: Callable[[], None]) -> None:
         self._abandon = abandon
         self._waiting: list[Callable[[], None]] = []
-        self._at_work: set[int] = set()  # threads
+        self._here: set[int] = set()  # threads that look for a task, or have one
+        self._at_work: set[int] = set()  # threads that have one
         self._error: BaseException | None = None
-        self._change = threading.Condition()
+        self._ended: SimpleQueue[None] = SimpleQueue()  # an item for each task that ended
 
     @property
     def active(self) -> bool:
@@ -116,25 +120,26 @@ class Job:
         """Take and run tasks until none waits."""
         me = threading.get_ident()
         while True:
-            with self._change:
-                if not self._waiting:
-                    return
-                task = self._waiting.pop()
-                self._at_work.add(me)
+            self._here.add(me)  # before it takes one, so that no task is ever out of sight
             try:
+                task = self._waiting.pop()
+            except IndexError:
+                self._here.discard(me)
+                return
+            try:
+                self._at_work.add(me)
                 task()
             except BaseException as error:  # handed to the caller, whichever thread this is
                 self.stop(error)
             finally:
-                with self._change:
-                    self._at_work.discard(me)
-                    self._change.notify_all()
+                self._at_work.discard(me)
+                self._here.discard(me)
+                self._ended.put(None)
 
     def stop(self, error: BaseException) -> None:
         """Drop what waits; the first error is the one that counts."""
-        with self._change:
-            self._waiting.clear()
-            self._error = self._error or error
+        self._waiting.clear()
+        self._error = self._error or error
         self._abandon()
 
     def _finish(self) -> None:
@@ -145,9 +150,9 @@ class Job:
         me = threading.get_ident()  # may still stand in the set, if it was interrupted
         while True:
             try:
-                with self._change:
-                    while self._at_work - {me}:
-                        self._change.wait(0.1)
+                while self._here - {me}:
+                    with contextlib.suppress(Empty):
+                        self._ended.get(timeout=0.1)
                 break
             except BaseException as error:  # stop the others, then wait for them
                 self.stop(error)
@@ -165,7 +170,7 @@ class _Ticket:
 _queue: SimpleQueue[_Ticket] = SimpleQueue()
 _helpers = 0
 _tickets: set[_Ticket] = set()  # in the queue, or with a helper
-_lock = threading.RLock()  # of all these; a signal's handler may come here in the midst of it
+_lock = threading.RLock()  # of those who hand out; a signal's handler may come here in the midst
 
 
 def run(
@@ -202,9 +207,12 @@ def _hand_out(job: Job, helpers: int, *, only_if_free: bool) -> bool:
             _helpers += 1
         for _ in range(helpers):
             ticket = _Ticket(job)
-            # In this order: Ctrl-C between the two leaves no ticket in the set that nobody takes.
-            _queue.put(ticket)
-            _tickets.add(ticket)
+            try:
+                _tickets.add(ticket)
+                _queue.put(ticket)
+            except BaseException:  # Ctrl-C: nobody may ever take it
+                _tickets.discard(ticket)
+                raise
     return True
 
 
@@ -218,8 +226,7 @@ def _work_on(ticket: _Ticket) -> None:
     try:
         ticket.job.work()
     finally:
-        with _lock:
-            _tickets.discard(ticket)
+        _tickets.discard(ticket)
 
 
 def _forget() -> None:

@@ -30,7 +30,8 @@ class _Turn:
 
     def __init__(self, wanted: int) -> None:
         self.wanted, self.threads = wanted, 0
-        self.begin = threading.Semaphore(0)
+        self.begin = threading.Lock()  # open once it begins
+        self.begin.acquire()
 
 
 class Line:

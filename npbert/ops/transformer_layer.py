@@ -43,25 +43,31 @@ def layer_kernel(  # type: ignore[no-untyped-def]
     D, rows, none = N * H, x.shape[0], query[:0]
     # qkv = x @ [Wq Wk Wv] + b
     gemm_kernel(rows, x, D, qkv_panels, 3 * D, qkv_bias, none, NO_ACTIVATION, qkv, part, parts)
-    wait_for_all(state, parts)
+    if wait_for_all(state, parts):
+        return
     attention_kernel(
         qkv, row_starts, keys, key_starts, uniform, N, H, scale, fused,
         query, scores, head, key_panels, value_panels, context, nothing, nothing, part, parts,
     )  # fmt: skip
-    wait_for_all(state, parts)
+    if wait_for_all(state, parts):
+        return
     # hidden = context @ Wo + bo + x
     gemm_kernel(
         rows, context, D, joined_panels, D, joined_bias, x, NO_ACTIVATION, hidden, part, parts
     )
-    wait_for_all(state, parts)
+    if wait_for_all(state, parts):
+        return
     layer_norm_part(hidden, attention_gamma, attention_beta, epsilon, D, x, part, parts)
-    wait_for_all(state, parts)
+    if wait_for_all(state, parts):
+        return
     # wide = gelu(x @ W1 + b1)
     gemm_kernel(rows, x, D, inner_panels, F, inner_bias, none, activation, wide, part, parts)
-    wait_for_all(state, parts)
+    if wait_for_all(state, parts):
+        return
     # hidden = wide @ W2 + b2 + x
     gemm_kernel(rows, wide, F, outer_panels, D, outer_bias, x, NO_ACTIVATION, hidden, part, parts)
-    wait_for_all(state, parts)
+    if wait_for_all(state, parts):
+        return
     layer_norm_part(hidden, output_gamma, output_beta, epsilon, D, x, part, parts)
     wait_for_all(state, parts)
 

@@ -33,16 +33,15 @@ def stopped(state: NDArray[np.int64]) -> bool:
 
 @inline
 def wait_for_all(state, threads):  # type: ignore[no-untyped-def]
-    """Return when ``threads`` threads have called this, or once it was stopped."""
-    if threads == 1:
-        return
-    this_round = simd.atomic_load(state, _ROUND)
-    if simd.atomic_add(state, _COUNT, 1) == threads - 1:
-        simd.atomic_add(state, _COUNT, -threads)
-        simd.atomic_add(state, _ROUND, 1)
-        return
-    turns = 0
-    while simd.atomic_load(state, _ROUND) == this_round and simd.atomic_load(state, _STOP) == 0:
-        turns += 1
-        if turns > _PATIENCE:
-            simd.let_others_run()
+    """Wait until ``threads`` threads have called this; True once it was stopped."""
+    if threads > 1:
+        this_round = simd.atomic_load(state, _ROUND)
+        if simd.atomic_add(state, _COUNT, 1) == threads - 1:
+            simd.atomic_add(state, _COUNT, -threads)
+            simd.atomic_add(state, _ROUND, 1)
+        turns = 0
+        while simd.atomic_load(state, _ROUND) == this_round and simd.atomic_load(state, _STOP) == 0:
+            turns += 1
+            if turns > _PATIENCE:
+                simd.let_others_run()
+    return simd.atomic_load(state, _STOP) != 0

@@ -25,7 +25,7 @@ from npbert.simd.gemm import DEPTH
 from npbert.simd.vector import FLOAT, INT32, INT64, VECTOR, constant, fused_multiply_add, splat
 
 TILE_ROWS, TILE_VECTORS = isa.current().tile_rows, isa.current().tile_vectors
-PACE_TURNS = {1: 16, 3: 4, 6: 4}
+PACE_TURNS = {1: 8, 3: 4, 6: 4}
 """How many cache lines of the next panel may be fetched in every `PACE_STEPS` steps of k; and how
 many steps are one turn of the loop, chosen by measurement."""
 PACES = tuple(PACE_TURNS)

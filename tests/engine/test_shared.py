@@ -79,6 +79,13 @@ def test_the_longest_turn_counts_the_rows_of_whole_parts():
     assert run._longest_turn(lengths(1, 2, 4, 8), [(0, 2), (2, 3), (3, 4)], 2) == 11
 
 
+@pytest.mark.parametrize(("counts", "shared"), [((30, 30), True), ((60, 60), False)])
+def test_few_rows_are_shared_for_the_weights_are_read_once(packed, answers, counts, shared):
+    idle()
+    run.run(packed, lengths(*counts), run.Workspaces(), 2)
+    assert answers == [True] * shared
+
+
 @pytest.mark.parametrize(
     ("counts", "threads", "shared"),
     [
@@ -94,8 +101,9 @@ def test_the_longest_turn_counts_the_rows_of_whole_parts():
     ],
 )
 def test_a_batch_is_dealt_where_that_keeps_the_threads_busy(
-    packed, answers, counts, threads, shared
+    monkeypatch, packed, answers, counts, threads, shared
 ):
+    monkeypatch.setattr(run, "FEW_ROWS", 0)
     idle()
     run.run(packed, lengths(*counts), run.Workspaces(), threads)
     assert answers == [True] * shared
