@@ -5,6 +5,8 @@
 `similarity`     texts -> how alike they are
 `info`           what a model directory says, and which limit is in force
 `presets`        the models that have names
+`warmup`         the kernels compiled ahead of time, for this machine or for others
+`bench`          npbert against its peers, on this machine
 ================ ==============================================================================
 
 Beside them: `options` (what several verbs take), `sources` (where texts come from), `outputs`
@@ -21,7 +23,7 @@ from typing import Annotated, Any
 
 import typer
 
-from npbert.cli import embed, info, presets, similarity
+from npbert.cli import bench, embed, info, presets, similarity, warmup
 from npbert.errors import NpbertError
 
 app = typer.Typer(
@@ -31,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (embed, similarity, info, presets):
+for verb in (embed, similarity, info, presets, warmup, bench):
     name = verb.__name__.rsplit(".", 1)[-1]
     app.command(name, epilog=verb.EXAMPLE)(verb.run)
 
