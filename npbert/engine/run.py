@@ -21,9 +21,10 @@ F32 = NDArray[np.float32]
 DEAL = 0.9
 """Sequences are dealt out when that keeps the threads this busy; else they share each layer."""
 
-FEW_ROWS = 48
+FEW_ROWS = 24
 """With fewer tokens for each thread than these, reading the weights takes longer than computing:
-threads that share a layer read them once, threads with sequences of their own once each."""
+threads that share a layer read them once, threads with sequences of their own once each. Measured
+on BERT-base: 1.2 times as fast with 16 tokens each, the same from 32 on."""
 
 PART_ROWS = 1024
 """Tokens in one pass at most (more only for one longer sequence): bounds the scratch memory."""

@@ -79,7 +79,7 @@ def test_the_longest_turn_counts_the_rows_of_whole_parts():
     assert run._longest_turn(lengths(1, 2, 4, 8), [(0, 2), (2, 3), (3, 4)], 2) == 11
 
 
-@pytest.mark.parametrize(("counts", "shared"), [((30, 30), True), ((60, 60), False)])
+@pytest.mark.parametrize(("counts", "shared"), [((20, 20), True), ((30, 30), False)])
 def test_few_rows_are_shared_for_the_weights_are_read_once(packed, answers, counts, shared):
     idle()
     run.run(packed, lengths(*counts), run.Workspaces(), 2)
