@@ -8,7 +8,8 @@ scratch memory.
 
 A turn is a courtesy, and no right: where nobody has left for `PATIENCE` seconds, whoever is at work
 is counted no longer, and the next ones begin. So a long pass holds up nobody for long, and neither
-does a turn that was never given back, after a Ctrl-C at the wrong moment, say.
+does a turn that was never given back, after a Ctrl-C at the wrong moment; its own caller does not
+wait for it at all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class _Turn:
 
     def __init__(self, wanted: int) -> None:
         self.wanted, self.threads = wanted, 0
+        self.caller = threading.get_ident()
         self.begin = threading.Lock()  # open once it begins
         self.begin.acquire()
 
@@ -59,7 +61,8 @@ class Line:
 
     def _enter(self, turn: _Turn) -> None:
         with self._lock:
-            self._turns.append(turn)
+            # A turn that this caller still has, Ctrl-C kept from being given back.
+            self._turns = [each for each in self._turns if each.caller != turn.caller] + [turn]
             if len(self._turns) == 1:  # also more than there are CPUs, if that is what it wants
                 turn.threads = turn.wanted
             else:

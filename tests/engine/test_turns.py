@@ -208,3 +208,13 @@ print(os.waitpid(child, 0)[1])
 def test_a_forked_child_has_a_line_of_its_own():
     done = subprocess.run([sys.executable, "-c", _FORK], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_caller_does_not_wait_for_a_turn_that_he_never_gave_back():
+    """Ctrl-C may come before it is given back."""
+    line = turns.Line(2)
+    line._enter(turns._Turn(2))
+    began = time.monotonic()
+    assert line.take(2, lambda number: number) == 2
+    assert time.monotonic() - began < turns.PATIENCE / 2
+    assert line._turns == []
