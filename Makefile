@@ -2,7 +2,7 @@
 #
 #   make demo       embed real sentences with real weights, and print how alike they are
 #   make test       lint, types, and the tests in three ways: compiled, bounds-checked, without JIT
-#   make test-live  the tests against the real peers: Keras Hub, PyTorch, ONNX Runtime
+#   make test-live  the tests against the real peers: Keras Hub, PyTorch, ONNX Runtime and others
 #   make golden     make the golden files again with the real libraries, and report differences
 #   make lint       style and types only
 #   make clean      remove the environments and caches

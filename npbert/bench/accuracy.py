@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from npbert.bench import checks, experiments, models, works
 from npbert.bench.engines import ENGINES, Entry, why_not
 from npbert.bench.process import EngineError
-from npbert.bench.report import Section
+from npbert.bench.report import LOSS, Section
 from npbert.bench.session import Session
 from npbert.bench.works import Batch
 
@@ -117,4 +117,4 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
 
 
 def _better_below(value: float) -> str:
-    return f"{value:.2f}" if value <= 1 else f"{value:.2f} loss"
+    return f"{value:.2f}" if value <= 1 else f"{value:.2f} {LOSS}"

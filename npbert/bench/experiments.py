@@ -56,10 +56,14 @@ def run(session: Session, work: Work) -> Race:
     found = Race(work.name, about, works.flops(config, lengths), len(lengths), [])
     if work.kind == "ragged":
         found.notes.append(f"lengths, of seed {session.settings.seed}: {lengths}")
-    contestants = enter(session, work, model, sequences)
-    found.rows = [contestant.row for contestant in contestants]
+    return compete(session, found, enter(session, work, model, sequences))
+
+
+def compete(session: Session, found: Race, contestants: Sequence[Contestant]) -> Race:
+    """Let them race, in turn; ``found`` gets their rows."""
     settings = session.settings
-    with session.bar(work.name, len(contestants) * settings.rounds) as advance:
+    found.rows = [contestant.row for contestant in contestants]
+    with session.bar(found.work, len(contestants) * settings.rounds) as advance:
         yardstick = session.yardstick()
         race.run(found, contestants, settings.rounds, settings.pause, yardstick, advance)
     return found

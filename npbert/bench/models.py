@@ -20,6 +20,7 @@ from npbert.weights.names import Array, tensors, weight_shapes
 SEED: Final = 20_240
 _SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+_WORDS: Final = (*_SPECIAL, *_LETTERS, *(f"##{letter}" for letter in _LETTERS))
 
 
 class Model(NamedTuple):
@@ -59,7 +60,7 @@ MODELS: Final = {
         Model(
             "tiny",
             f"a tiny BERT: 2 layers, 48 wide; random weights of seed {SEED}",
-            _erf(len(_SPECIAL) + 2 * len(_LETTERS), 2, 3, 48, 96, TEXT_LIMIT),
+            _erf(len(_WORDS), 2, 3, 48, 96, TEXT_LIMIT),
         ),
     )
 }
@@ -78,6 +79,7 @@ def check(works: Sequence[Work]) -> None:
                 where=f"work {work.name}",
                 received=work.model,
                 expected=", ".join(MODELS),
+                fix="begin the work's name with one of these",
             )
         most = MODELS[work.model].positions
         if work.kind == "shape" and not (work.B >= 1 and 1 <= work.T <= most):
@@ -86,6 +88,7 @@ def check(works: Sequence[Work]) -> None:
                 where=f"work {work.name}",
                 received=f"{work.B} x {work.T}",
                 expected=f"at least 1 x 1, and at most {most} tokens",
+                fix=f"for instance {work.model}-1x{most}",
             )
 
 
@@ -116,7 +119,7 @@ def write(folder: Path, config: BertConfig) -> None:
     folder.mkdir()
     _write_json(folder / "config.json", _hugging_face_config(config))
     save_file(draw_weights(config), folder / "model.safetensors", {"format": "pt"})
-    if config.vocabulary_size == len(_SPECIAL) + 2 * len(_LETTERS):
+    if config.vocabulary_size == len(_WORDS):
         _write_embedder(folder, config)
 
 
@@ -160,8 +163,7 @@ def _write_embedder(folder: Path, config: BertConfig) -> None:
     """A tokenizer that spells words letter by letter, and mean pooling: sentence-transformers'."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    words = [*_SPECIAL, *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
-    ids = {word: i for i, word in enumerate(words)}
+    ids = {word: i for i, word in enumerate(_WORDS)}
     tokenizer: Any = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
     tokenizer.add_special_tokens(list(_SPECIAL))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from npbert.bench import works
@@ -19,16 +20,20 @@ _CURVES: Final = {  # group of works -> the axis, and which of (B, T) grows
 _FEWEST: Final = 4  # points that make a curve
 
 
-def check(form: str) -> None:
+def check(path: Path) -> None:
     """See that a figure can be drawn, before a long run.
 
     Raises:
-        ConfigError: not one of `FORMATS`.
+        ConfigError: its name does not end in one of `FORMATS`.
         DependencyError: matplotlib is not installed.
     """
-    if form not in FORMATS:
+    if path.suffix[1:] not in FORMATS:
         raise ConfigError(
-            "a plot is a .png or .svg file.", received=f".{form}", expected=", ".join(FORMATS)
+            "a plot is a .png or .svg file.",
+            where="--plot",
+            received=path,
+            expected=f"a name that ends in .{' or .'.join(FORMATS)}",
+            fix=f"for instance {path.with_suffix('.svg')}",
         )
     _pyplot()
 

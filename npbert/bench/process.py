@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import npbert
@@ -33,7 +32,7 @@ class EngineProcess:
 
     Args:
         entry: the engine, or None for a process that measures the machine.
-        threads: how many it may use; its CPUs are ``cpus``.
+        threads: how many it may use.
         log: where what it prints goes.
         isa: "avx2" keeps it from AVX-512.
         cpus: the CPUs it may run on; None for all that the parent has.
@@ -48,9 +47,8 @@ class EngineProcess:
         isa: str | None = None,
         cpus: Sequence[int] | None = None,
     ) -> None:
-        self.entry, self.threads, self._log = entry, threads, log
+        self.threads, self._log = threads, log
         self.name = entry.name if entry else "machine"
-        self.cpus = list(cpus) if cpus else None
         command = [sys.executable, "-m", "npbert.bench.worker", self.name]
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -61,8 +59,8 @@ class EngineProcess:
                 env=environment(entry, threads, isa),
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
-        if self.cpus and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(self._process.pid, self.cpus)
+        if cpus and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self._process.pid, cpus)
         self._buffer = b""
         self._awaited = 1  # the first answer says that it has started
 
@@ -145,12 +143,7 @@ class EngineProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -158,9 +151,7 @@ def environment(entry: Entry | None, threads: int, isa: str | None) -> dict[str,
     """What tells the libraries how many threads to use, to stay off the net and off AVX-512."""
     names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON", "NPBERT")
     root = str(Path(npbert.__file__).parents[1])
-    forced = {}
-    if isa == "avx2":
-        forced = dict((entry.avx2 if entry else None) or NPBERT_AVX2)
+    forced = (entry and entry.avx2) or NPBERT_AVX2
     return {
         **os.environ,
         **{f"{name}_NUM_THREADS": str(threads) for name in names},
@@ -170,5 +161,5 @@ def environment(entry: Entry | None, threads: int, isa: str | None) -> dict[str,
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "true",
         "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
-        **forced,
+        **(forced if isa else {}),
     }

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from npbert.bench import models, works
 from npbert.bench.engines import Entry
-from npbert.bench.process import EngineError, EngineProcess
+from npbert.bench.process import EngineError
 from npbert.bench.report import Section
 from npbert.bench.session import Session
 from npbert.bench.works import Batch, Ids
@@ -55,7 +55,7 @@ def _backwards(sequences: Sequence[Ids]) -> list[Batch]:
 CHANGES: Final = (
     Change("again", _alone),
     Change(f"{MARGIN} tokens of padding", _padded),
-    Change("in one padded batch", lambda sequences: works.one_batch(sequences)),
+    Change("in one padded batch", works.one_batch),
     Change("1 thread", _alone, 1),
     Change("2 threads", _alone, 2),
 )
@@ -81,7 +81,7 @@ def run(session: Session) -> tuple[str, list[Section], Any]:
     data: dict[str, dict[str, str]] = {}
     with session.bar("reproducibility", len(entries)) as advance:
         for entry in entries:
-            cells = [*_row(session, entry, vocabulary)]
+            cells = _row(session, entry, vocabulary)
             data[entry.name] = dict(zip(columns[1:], cells, strict=True))
             section.rows.append([entry.name, *cells])
             advance(1)
@@ -124,7 +124,7 @@ def _hashes(
     session: Session, entry: Entry, threads: int, batches: Sequence[Batch]
 ) -> dict[str, str]:
     name = "tiny" if session.settings.quick else "minilm"
-    process: EngineProcess = session.engine(entry, session.model(name), threads)
+    process = session.engine(entry, session.model(name), threads)
     path = works.save(session.scratch / "bits.npz", batches)
     process.ask("batches", job="bits", path=str(path))
     found: dict[str, str] = process.ask("bits", job="bits")["hashes"]

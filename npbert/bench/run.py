@@ -26,7 +26,7 @@ from npbert.bench.race import Race
 from npbert.bench.report import Section
 from npbert.bench.session import Session, Settings
 from npbert.bench.works import Work
-from npbert.errors import ModelFileError
+from npbert.errors import DependencyError, ModelFileError
 
 FORMAT: Final = 1
 """Of the record; a reader of other numbers must look before it compares."""
@@ -85,7 +85,6 @@ def run(
             results.sections += sections
             for section in sections:
                 show(section)
-        _ = session.entries  # notes who is absent, also when nothing raced
         results.absent = session.engines.absent
         results.engine_settings = session.engines.settings
     results.stolen = machine.stolen(ticks, machine.ticks()) if ticks else None
@@ -103,7 +102,7 @@ def _races(session: Session, listed: Sequence[Work], results: Results) -> Iterat
         try:
             session.keep(session.model(work.model))
             yield (text_job if work.kind == "text" else experiments).run(session, work)
-        except ModelFileError as error:
+        except (DependencyError, ModelFileError) as error:
             results.skipped[work.name] = f"{error.what} {error.fix or ''}"
 
 

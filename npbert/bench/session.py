@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from npbert.bench import models
@@ -56,7 +55,10 @@ class Engines:
 
 
 class Session:
-    """Engines' processes by what they have loaded; ``with`` ends them all and cleans up."""
+    """Engines' processes by what they have loaded; ``with`` ends them all and cleans up.
+
+    ``entries`` are the engines asked for that can run here; the others are noted as absent.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.engines = settings, Engines()
@@ -66,20 +68,13 @@ class Session:
         self._failed: dict[Key, str] = {}
         self._yardstick: EngineProcess | None = None
         self._before: Any = None  # what SIGTERM did before
-
-    @property
-    def entries(self) -> list[Entry]:
-        """The engines asked for that can run here; the others are noted as absent."""
-        chosen: list[Entry] = []
-        for name in self.settings.engines:
-            reason = why_not(ENGINES[name])
-            if reason is None and self.settings.isa and ENGINES[name].avx2 is None:
-                reason = NOT_FORCED
-            if reason is None:
-                chosen.append(ENGINES[name])
+        self.entries: list[Entry] = []
+        for entry in (ENGINES[name] for name in settings.engines):
+            cannot = NOT_FORCED if settings.isa and entry.avx2 is None else None
+            if reason := why_not(entry) or cannot:
+                self.engines.absent[entry.name] = reason
             else:
-                self.engines.absent[name] = reason
-        return chosen
+                self.entries.append(entry)
 
     def model(self, name: str) -> Path:
         """The directory of a model."""
@@ -132,21 +127,16 @@ class Session:
         self.engines.settings.setdefault(entry.name, answer["settings"])
 
     def release(self, *processes: EngineProcess) -> None:
-        """End these engines, or all, to give their memory to the next ones."""
+        """End these engines, to give their memory to the next ones."""
         for key, process in list(self._running.items()):
-            if not processes or process in processes:
+            if process in processes:
                 process.stop()
                 del self._running[key]
 
     def keep(self, model: Path) -> None:
         """End the engines that hold another model, and those that are one of several callers."""
-        others = [
-            process
-            for (_, held, _, caller), process in self._running.items()
-            if held != model or caller >= 0
-        ]
-        if others:
-            self.release(*others)
+        running = self._running.items()
+        self.release(*(p for (_, held, _, caller), p in running if held != model or caller >= 0))
 
     def bar(self, title: str, steps: int) -> AbstractContextManager[Callable[[int], None]]:
         """A progress bar on a terminal; elsewhere a line that says what begins."""
@@ -159,15 +149,10 @@ class Session:
             self._before = signal.signal(signal.SIGTERM, _end)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
-        self.release()
+        self.release(*self._running.values())
         if self._yardstick:
             self._yardstick.stop()
         self._folder.cleanup()

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Final
 
-from npbert.bench import models, race, texts, works
+from npbert.bench import models, texts, works
+from npbert.bench.experiments import compete
 from npbert.bench.race import Contestant, Race
 from npbert.bench.session import Session
 from npbert.bench.text_sweep import Files, sweep
@@ -23,12 +24,7 @@ def run(session: Session, work: Work) -> Race:
     settings, model = session.settings, session.model(work.model)
     listed = texts.make(QUICK_TEXTS if settings.quick else texts.COUNT, settings.seed)
     found = _race_of(listed, work, model)
-    contestants = _best_of_each(session, model, listed, found)
-    found.rows = [contestant.row for contestant in contestants]
-    with session.bar(work.name, len(contestants) * settings.rounds) as advance:
-        yardstick = session.yardstick()
-        race.run(found, contestants, settings.rounds, settings.pause, yardstick, advance)
-    return found
+    return compete(session, found, _best_of_each(session, model, listed, found))
 
 
 def _race_of(listed: list[str], work: Work, model: Path) -> Race:

@@ -75,10 +75,8 @@ def sweep(
     good = [contestant for contestant in tried if contestant.row.error is None]
     best = min(good, key=lambda c: min(c.row.seconds, default=0.0), default=tried[0])
     chosen = [best, *(as_default(c) for c in tried if is_default(c.row))]
-    kept = {id(process) for contestant in chosen for process in contestant.processes}
-    losers = {id(p): p for c in tried for p in c.processes if id(p) not in kept}
-    if losers:
-        session.release(*losers.values())
+    kept = {process for contestant in chosen for process in contestant.processes}
+    session.release(*(p for c in tried for p in c.processes if p not in kept))
     best.row.seconds = []
     return chosen, note
 

@@ -32,8 +32,8 @@ def make(count: int, seed: int) -> list[str]:
         DependencyError: babel is not installed.
     """
     random = np.random.default_rng(seed)
-    paragraphs = sorted(set(_docstrings()))
     names = sorted(set(_locale_texts()))
+    paragraphs = sorted(set(_docstrings()))
     from_locales = count // _LOCALE_SHARE
     picked = [paragraphs[i] for i in random.permutation(len(paragraphs))[: count - from_locales]]
     picked += [names[i] for i in random.permutation(len(names))[:from_locales]]

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -106,7 +106,6 @@ class Worker:
 
         with ThreadPoolExecutor(callers) as pool:
             each = [pool.submit(call) for _ in range(callers)]
-            wait(each)
             errors = [error for found in each if (error := found.exception())]
             for error in sorted(errors, key=lambda e: isinstance(e, threading.BrokenBarrierError)):
                 raise error

@@ -29,7 +29,9 @@ GROUPS: Final = {  # name -> works
 DEFAULT: Final = (*SHAPES, *GROUPS["ragged"], *GROUPS["text"])
 RAGGED_TEXTS: Final = 32
 RAGGED_MEDIAN, RAGGED_SIGMA, RAGGED_MOST = 36, 0.75, 256
-_NAME: Final = re.compile(r"(?P<model>.+)-(?:(?P<B>\d+)x(?P<T>\d+)|(?P<kind>ragged|text))")
+_NAME: Final = re.compile(
+    r"(?P<model>.+)-(?:(?P<B>\d{1,9})x(?P<T>\d{1,9})|(?P<kind>ragged|text))", re.ASCII
+)
 
 Ids = NDArray[np.int32]
 
@@ -67,8 +69,10 @@ def _parse(name: str) -> Work:
     if not found:
         raise ConfigError(
             "the bench knows no such work.",
+            where="--work",
             received=name,
             expected=f"{', '.join(GROUPS)}, or MODEL-8x128, MODEL-ragged, MODEL-text",
+            fix=f"name some of these, for instance {SHAPES[0]}",
         )
     if found["kind"]:
         return Work(name, found["model"], found["kind"])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from npbert.cli import outputs
+from npbert.errors import ConfigError
 
 if TYPE_CHECKING:
     from npbert.bench.report import Section
@@ -37,14 +40,15 @@ _ENGINES = (
 
 
 def run(
-    work: Annotated[str, typer.Option(metavar="NAMES", help=_WORKS)] = "",
-    engines: Annotated[str, typer.Option(metavar="NAMES", help=_ENGINES)] = "",
+    work: Annotated[str | None, typer.Option(metavar="NAMES", help=_WORKS)] = None,
+    engines: Annotated[str | None, typer.Option(metavar="NAMES", help=_ENGINES)] = None,
     threads: Annotated[
-        str, typer.Option(metavar="N,N", help="Threads, for instance 1,2,4; as npbert's if absent.")
-    ] = "",
-    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Turns of each engine.")] = 15,
+        str | None,
+        typer.Option(metavar="N,N", help="Threads, for instance 1,2,4; as npbert's if absent."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(metavar="N", help="Turns of each engine.")] = 15,
     pause: Annotated[
-        int, typer.Option(min=0, metavar="MS", help="Least pause between turns, milliseconds.")
+        int, typer.Option(metavar="MS", help="Least pause between turns, milliseconds.")
     ] = 40,
     isa: Annotated[
         str | None, typer.Option(metavar="avx2", help="Keep engines that can be from AVX-512.")
@@ -82,15 +86,17 @@ def run(
     Engines run in processes of their own and take turns; the best and the median of all rounds are
     shown, and so is every loss. A ratio is a peer's time over npbert's.
     """
-    for path in (json_file, markdown, plot, save):
-        check_writable(path)
+    files = {"--json": json_file, "--markdown": markdown, "--plot": plot, "--save": save}
+    for option, path in files.items():
+        check_writable(option, path)
     from npbert.bench import plot as drawing
     from npbert.bench import run as bench
+    from npbert.bench import works
 
     if plot:
-        drawing.check(plot.suffix[1:])
+        drawing.check(plot)
     settings = make_settings(engines, threads, rounds, pause, isa, seed, quick)
-    names = ["quick"] if quick and not work else split(work) or list(_default_works())
+    names = split("--work", work) or (["quick"] if quick else list(works.DEFAULT))
     wanted = {"kernels": kernels, "accuracy": accuracy, "latency": latency}
     wanted |= {"reproducibility": reproducibility}
     extras = [found for name, found in bench.EXTRAS.items() if wanted[name] or quick]
@@ -99,26 +105,46 @@ def run(
 
 
 def make_settings(
-    engines: str, threads: str, rounds: int, pause: int, isa: str | None, seed: int, quick: bool
+    engines: str | None,
+    threads: str | None,
+    rounds: int,
+    pause: int,
+    isa: str | None,
+    seed: int,
+    quick: bool,
 ) -> Settings:
     """The settings, checked.
 
     Raises:
-        typer.BadParameter: what cannot be understood.
-        ConfigError: an engine or a number of threads that there is not.
+        ConfigError: an option that names what there is not, or cannot be understood.
     """
     from npbert.bench.engines import choose
     from npbert.bench.session import Settings
     from npbert.engine.threads import thread_count
 
+    check_least("--rounds", rounds, 1)
+    check_least("--pause", pause, 0)
+    check_least("--seed", seed, 0)
     if isa not in (None, "avx2"):
-        raise typer.BadParameter(f"--isa {isa}: only avx2 can be forced")
-    numbers = split(threads)
-    if not all(number.isascii() and number.isdigit() for number in numbers):
-        raise typer.BadParameter(f"--threads {threads}: numbers with commas between, such as 1,2")
+        raise ConfigError(
+            "only avx2 can be forced.",
+            where="--isa",
+            received=repr(isa),
+            expected="avx2",
+            fix="leave --isa out to let every engine use what the CPU has",
+        )
+    numbers = split("--threads", threads)
+    if not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers):
+        raise ConfigError(
+            "the numbers of threads cannot be read.",
+            where="--threads",
+            received=repr(threads),
+            expected="whole numbers with commas between, such as 1,2",
+            fix="leave --threads out for as many as npbert would use",
+        )
     counts = [thread_count(int(number))[0] for number in numbers] or [thread_count()[0]]
     return Settings(
-        engines=tuple(entry.name for entry in choose(split(engines))),
+        engines=tuple(entry.name for entry in choose(split("--engines", engines))),
         threads=tuple(sorted(set(counts))),
         rounds=2 if quick else rounds,
         pause=pause / 1000,
@@ -128,25 +154,63 @@ def make_settings(
     )
 
 
-def split(listed: str) -> list[str]:
-    """``"a, b"`` -> ``["a", "b"]``."""
-    return [name.strip() for name in listed.split(",") if name.strip()]
+def check_least(option: str, value: int, least: int) -> None:
+    """Refuse a number below ``least``.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if value < least:
+        raise ConfigError(
+            f"{option} is too small.",
+            where=option,
+            received=value,
+            expected=f"a whole number, {least} or more",
+            fix=f"leave {option} out for the usual one",
+        )
 
 
-def _default_works() -> tuple[str, ...]:
-    from npbert.bench.works import DEFAULT
+def split(option: str, listed: str | None) -> list[str]:
+    """``"a, b"`` -> ``["a", "b"]``; empty if the option is absent.
 
-    return DEFAULT
+    Raises:
+        ConfigError: the option is there, but names nothing.
+    """
+    if listed is None:
+        return []
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    if not names:
+        raise ConfigError(
+            f"{option} names nothing.",
+            where=option,
+            received=repr(listed),
+            expected="one or more, with commas between",
+            fix=f"leave {option} out for the usual ones",
+        )
+    return names
 
 
-def check_writable(path: Path | None) -> None:
+def check_writable(option: str, path: Path | None) -> None:
     """Refuse a file that could not be written in the end.
 
     Raises:
-        typer.BadParameter: its directory does not exist, or it is one.
+        ConfigError: no file can be made in its directory, or it is something else than a file.
     """
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-        raise typer.BadParameter(f"{path} is a directory, or its directory does not exist")
+    if path is None:
+        return
+    try:
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
+            possible = path.is_file() or not path.exists()
+    except OSError:
+        possible = False
+    if not possible:
+        raise ConfigError(
+            "the file could not be written in the end.",
+            where=option,
+            received=path,
+            expected="a file, or a new name in a directory that can be written to",
+            fix="make the directory, or name another file",
+        )
 
 
 def show(section: Section) -> None:

@@ -63,7 +63,8 @@ def works(levels: Sequence[str] = ()) -> list[Work]:
     """What is missing for each of these levels, or for the machine itself where there are none.
 
     Raises:
-        ConfigError: a level is unknown, or is one of another architecture than this machine's.
+        ConfigError: a level is unknown (also one that ``NPBERT_ISA`` names), or is one of another
+            architecture than this machine's.
     """
     wanted = kernels()
     return [
@@ -83,7 +84,7 @@ def works(levels: Sequence[str] = ()) -> list[Work]:
 def _choices(levels: Sequence[str]) -> list[Choice]:
     own = isa.target()
     if not levels:
-        return [Choice(ISAS[os.environ.get("NPBERT_ISA") or isa.of_target(own)], own)]
+        return [Choice(ISAS[isa.forced_level() or isa.of_target(own)], own)]
     possible = isa.levels(own[0])
     for name in levels:
         if name not in possible:

@@ -2,7 +2,8 @@
 
 =================== =============================================================================
 `kernel`            the one decorator that compiles, and the one file that decides Numba's options
-`cache`             compiled kernels on disk, safely
+`cache`             compiled kernels on disk, safely; `entries` says where each one lies, and
+                    `sources` tells those of one version from those of another
 `isa`               which instruction set, and the tile shape that suits it
 `vector`            `f32x16`: sixteen float32 lanes as a value in Numba code
 `vector_math`       exp, tanh and both GELUs of sixteen lanes, by polynomials of our own

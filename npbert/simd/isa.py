@@ -93,8 +93,13 @@ def settle(decided: Choice) -> None:
     _made.setdefault("choice", decided)
 
 
-def _choose() -> Choice:
-    forced, own = os.environ.get("NPBERT_ISA"), target()
+def forced_level() -> str | None:
+    """What ``NPBERT_ISA`` names; None where it is unset.
+
+    Raises:
+        ConfigError: it names none of ours.
+    """
+    forced = os.environ.get("NPBERT_ISA")
     if forced is not None and forced not in ISAS:
         raise ConfigError(
             "the environment variable NPBERT_ISA names no instruction set of npbert.",
@@ -102,6 +107,11 @@ def _choose() -> Choice:
             expected=", ".join(ISAS),
             fix="unset it to use what this machine has",
         )
+    return forced
+
+
+def _choose() -> Choice:
+    forced, own = forced_level(), target()
     native = of_target(own)
     if forced in (None, native) and entries.present(native, own):
         return Choice(ISAS[native], own)

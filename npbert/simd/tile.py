@@ -1,13 +1,16 @@
 """The register tile: the inner loop of every matrix product, written as LLVM vector IR.
 
-``tile(vectors)`` is an intrinsic that computes ``c[rows, 16 * vectors] (+)= a[rows, depth] @ b``
-with one accumulator register for each vector of ``c``. Every element is one chain of fused
-multiply-adds in ascending k, which starts from zero: the numerics contract asks for just this.
+``tile(vectors)`` is an intrinsic that computes ``c[rows, 16 * vectors] = a[rows, depth] @ b`` with
+one accumulator register for each vector of ``c``. Every element is summed as the numerics contract
+asks: in parts of ``DEPTH``, each one chain of fused multiply-adds in ascending k from zero.
 
 In NumPy::
 
-    for k in range(depth):
-        accumulators = fma(a[:, k, None], b[k, :], accumulators)
+    for start in range(0, depth, DEPTH):
+        sums = zeros((rows, 16 * vectors))
+        for k in range(start, min(start + DEPTH, depth)):
+            sums = fma(a[:, k, None], b[k, :], sums)
+        c = c + sums if start else sums
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ class _Tile:
             self._part(k)
 
     def _part(self, start: Any) -> None:
-        """``c (+)= a[:, start : start + DEPTH] @ b[start : start + DEPTH]``"""
+        """One part: ``c (+)= a[:, start : start + DEPTH] @ b[start : start + DEPTH]``"""
         builder = self.builder
         for row in self.sums:
             for total in row:
@@ -159,8 +162,8 @@ def tile(vectors: int) -> Any:
 
     Its arguments: the address of ``a`` and its row stride (in elements), the depth, the address of
     ``b`` (packed: ``[k][column]``, 64-byte aligned), the address of ``c`` and its row stride, how
-    many rows there are (1 to ``TILE_ROWS``), whether to add to ``c`` or overwrite it; and where to
-    fetch from in advance, at which of `PACES`.
+    many rows there are (1 to ``TILE_ROWS``), and where to fetch from in advance, at which of
+    `PACES`.
     """
 
     @intrinsic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from bench.results import race, row
@@ -41,10 +42,10 @@ def test_nothing_to_draw():
 
 def test_other_formats():
     with pytest.raises(ConfigError, match=r"a plot is a \.png or \.svg file"):
-        plot.check("gif")
+        plot.check(Path("p.gif"))
 
 
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(DependencyError, match=r"npbert\[bench\]"):
-        plot.check("png")
+        plot.check(Path("p.png"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from bench.conftest import ALONE
@@ -37,6 +38,13 @@ def test_a_model_that_is_not_installed_is_left_out_and_said_so(monkeypatch):
     found = bench.run(ALONE, ["minilm-2x3"])
     assert found.skipped == {"minilm-2x3": "not installed. pip install it"}
     assert "minilm-2x3 left out: not installed. pip install it" in found.sections[-1].notes
+
+
+def test_texts_without_what_they_are_made_of_are_left_out(monkeypatch):
+    """The races before them would be lost."""
+    monkeypatch.setitem(sys.modules, "babel", None)
+    (reason,) = bench.run(ALONE, ["tiny-text"]).skipped.values()
+    assert reason.endswith("locale data among others. pip install 'npbert[bench]'")
 
 
 def test_an_unknown_work_ends_the_run_at_once():

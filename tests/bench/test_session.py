@@ -29,7 +29,7 @@ def test_an_engine_is_started_once_and_ended_with_the_run():
         opened.release(other)
         assert other._process.poll() is not None
         assert opened.engine(NPBERT, model, 1) is process
-        opened.release()
+        opened.release(process)
         assert process._process.poll() is not None
         again = opened.engine(NPBERT, model, 1)
         assert again is not process

@@ -29,7 +29,9 @@ def test_every_group_is_of_models_that_there_are():
     assert {work.model for work in works.parse([*works.GROUPS])} <= set(MODELS)
 
 
-@pytest.mark.parametrize("name", ["bert-base", "bert-base-8x", "8x128", ""])
+@pytest.mark.parametrize(
+    "name", ["bert-base", "bert-base-8x", "8x128", "tiny-１x２", "tiny-1x9999999999", ""]
+)
 def test_no_such_work(name):
     with pytest.raises(ConfigError, match="the bench knows no such work"):
         works.parse([name])

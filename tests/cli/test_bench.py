@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from npbert.bench.engines import ENGINES
+from npbert.errors import NpbertError
 
 from .conftest import Npbert
 
@@ -63,39 +65,115 @@ def test_help_teaches(npbert: Npbert) -> None:
         assert example in done.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--isa", "sse"), "only avx2 can be forced"),
-        (("--threads", "two"), "numbers with commas between"),
-        (("--rounds", "0"), "--rounds"),
-        (("--json", "no/such/directory/r.json"), "directory does not exist"),
-    ],
-)
-def test_wrong_usage_is_2(npbert: Npbert, arguments: tuple[str, ...], message: str) -> None:
-    done = npbert("bench", *arguments)
-    assert (done.code, done.out) == (2, "")
-    assert message in " ".join(done.err.replace("│", " ").split())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--engines", "tensorrt"), "the bench knows no such engine"),
-        (("--work", "everything"), "the bench knows no such work"),
-        (("--work", "gpt-2x3"), "the bench has no such model"),
-        (("--threads", "0"), "the number of threads must be a whole number"),
-        (("--plot", "p.gif"), "a plot is a .png or .svg file"),
-    ],
-)
-def test_an_error_explains_itself(npbert: Npbert, arguments: tuple[str, ...], message: str) -> None:
-    done = npbert("bench", *arguments)
-    assert done.code == 1
-    assert done.err.startswith(f"npbert: {message}")
-
-
 def test_other_verbs_do_not_pay_for_it() -> None:
     code = (
         "import sys, npbert.cli; sys.exit(any(n.startswith('npbert.bench') for n in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+NO_FILE = "the file could not be written in the end."
+A_FILE = "a file, or a new name in a directory that can be written to"
+ANOTHER = "make the directory, or name another file"
+SIZE = "at least 1 x 1, and at most 512 tokens"
+
+
+def too_small(option: str, value: int, least: int) -> tuple[object, ...]:
+    """What a number is told."""
+    expected, fix = f"a whole number, {least} or more", f"leave {option} out for the usual one"
+    return f"{option} is too small.", option, value, expected, fix
+
+
+def nothing(option: str, value: str) -> tuple[object, ...]:
+    """What an empty list is told."""
+    fix = f"leave {option} out for the usual ones"
+    return f"{option} names nothing.", option, repr(value), "one or more, with commas between", fix
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--work", "everything", (
+            "the bench knows no such work.", "--work", "everything",
+            "shapes, ragged, text, lengths, batches, quick,"
+            " or MODEL-8x128, MODEL-ragged, MODEL-text",
+            "name some of these, for instance bert-base-8x128",
+        )),
+        ("--work", "gpt-2x3", (
+            "the bench has no such model.", "work gpt-2x3", "gpt", "bert-base, minilm, tiny",
+            "begin the work's name with one of these",
+        )),
+        *(
+            ("--work", f"bert-base-{shape}", (
+                "the model cannot take this shape.", f"work bert-base-{shape}",
+                shape.replace("x", " x "), SIZE, "for instance bert-base-1x512",
+            ))
+            for shape in ("0x5", "5x0", "1x9999")
+        ),
+        ("--work", "", nothing("--work", "")),
+        ("--engines", "tensorrt", (
+            "the bench knows no such engine.", "--engines", "tensorrt",
+            ", ".join(name for name, entry in ENGINES.items() if entry.race),
+            "name some of these, or leave --engines out for all of them",
+        )),
+        ("--engines", "", nothing("--engines", "")),
+        ("--engines", " , ", nothing("--engines", " , ")),
+        ("--threads", "", nothing("--threads", "")),
+        *(
+            ("--threads", value, (
+                "the numbers of threads cannot be read.", "--threads", repr(value),
+                "whole numbers with commas between, such as 1,2",
+                "leave --threads out for as many as npbert would use",
+            ))
+            for value in ("x", "1,-2", "1.5", "２", "9" * 10)
+        ),
+        ("--threads", "1,0", (
+            "the number of threads must be a whole number.", "num_threads", 0, "1 to 1024",
+            "leave it unset to use every CPU this process may",
+        )),
+        *(
+            ("--isa", value, (
+                "only avx2 can be forced.", "--isa", repr(value), "avx2",
+                "leave --isa out to let every engine use what the CPU has",
+            ))
+            for value in ("avx512", "")
+        ),
+        ("--rounds", "0", too_small("--rounds", 0, 1)),
+        ("--pause", "-1", too_small("--pause", -1, 0)),
+        ("--seed", "-7", too_small("--seed", -7, 0)),
+        *(
+            ("--plot", value, (
+                "a plot is a .png or .svg file.", "--plot", value,
+                "a name that ends in .png or .svg", "for instance p.svg",
+            ))
+            for value in ("p.gif", "p")
+        ),
+        *(
+            (option, value, (NO_FILE, option, value, A_FILE, ANOTHER))
+            for option in ("--json", "--markdown", "--save", "--plot")
+            for value in ("no/such/x.svg", os.devnull, ".", "n" * 300)
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_at_once(
+    npbert: Npbert,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    option: str,
+    value: str,
+    told: tuple[str, ...],
+) -> None:
+    """Before a session begins, which would make models and start processes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("npbert.bench.run.Session", None)
+    what, where, received, expected, fix = told
+    error = NpbertError(what, where=where, received=received, expected=expected, fix=fix)
+    assert npbert("bench", option, value) == (1, "", f"npbert: {error}\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [("--save",), ("--rounds", "x"), ("--sead", "1")])
+def test_wrong_usage_is_2(npbert: Npbert, arguments: tuple[str, ...]) -> None:
+    done = npbert("bench", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert arguments[0] in done.err

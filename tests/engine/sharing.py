@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import goldens
@@ -31,6 +32,28 @@ def idle() -> None:
     while threads._tickets:
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def call_at_once(count: int, call: Callable[[int], object], within: float = 60.0) -> None:
+    """``call(number)`` on so many threads that begin at one moment; raises what one of them did."""
+    begin, errors = threading.Barrier(count, timeout=30), list[BaseException]()
+
+    def run(number: int) -> None:
+        try:
+            begin.wait()
+            call(number)
+        except BaseException as error:
+            errors.append(error)
+
+    callers = [threading.Thread(target=run, args=(i,), daemon=True) for i in range(count)]
+    for each in callers:
+        each.start()
+    deadline = time.monotonic() + within
+    for each in callers:
+        each.join(max(0.0, deadline - time.monotonic()))
+    if errors:
+        raise errors[0]
+    assert not any(each.is_alive() for each in callers), f"still calling after {within:.0f} s"
 
 
 class Meeting:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 
 import goldens
 import pytest
+from engine.sharing import call_at_once
 
 from npbert.engine import turns
 
@@ -28,27 +28,15 @@ def test_fifty_threads_two_hundred_calls_one_hash(num_threads):
     batches = [part(slice(start, stop)) for stop in range(1, B + 1) for start in range(stop)]
     alone = goldens.backbone(CASE, 1)
     expected = [goldens.sha256(alone(batch)) for batch in batches]
-    model, meet = goldens.backbone(CASE, num_threads), threading.Barrier(CALLERS)
-    wrong, done = [], [0] * CALLERS
+    model = goldens.backbone(CASE, num_threads)
 
     def call(number):
         draw = random.Random(number)
-        try:
-            meet.wait(30)
-            for _ in range(CALLS):
-                i = draw.randrange(len(batches))
-                assert goldens.sha256(model(batches[i])) == expected[i]
-                done[number] += 1
-        except BaseException as error:
-            wrong.append(error)
+        for _ in range(CALLS):
+            i = draw.randrange(len(batches))
+            assert goldens.sha256(model(batches[i])) == expected[i]
 
-    callers = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
-    for each in callers:
-        each.start()
-    for each in callers:
-        each.join(120)
-    assert wrong == []
-    assert done == [CALLS] * CALLERS
+    call_at_once(CALLERS, call, within=120)
 
 
 def test_nobody_starves(monkeypatch):
@@ -56,22 +44,13 @@ def test_nobody_starves(monkeypatch):
     monkeypatch.setattr(turns, "_line", turns.Line(2))
     model, batch = goldens.backbone("long", 2), goldens.inputs("long")
     model(batch)
-    done, stop = [0] * 20, threading.Event()
+    done, deadline = [0] * 20, time.monotonic() + 60
 
     def call(number):
-        while not stop.is_set():
+        while max(done) < 40 and time.monotonic() < deadline:
             model(batch)
             done[number] += 1
 
-    callers = [threading.Thread(target=call, args=(number,)) for number in range(len(done))]
-    for each in callers:
-        each.start()
-    deadline = time.monotonic() + 60
-    while max(done) < 40 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    least, most = min(done), max(done)
-    stop.set()
-    for each in callers:
-        each.join(60)
-    assert most >= 40
-    assert least >= most / 4
+    call_at_once(len(done), call, within=120)
+    assert max(done) >= 40
+    assert min(done) >= max(done) / 4

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import save_file
-from text.tiny_model import CONFIG, write_json, write_tiny_model
-from weights.model_files import hugging_face
+from text.tiny_model import write_tiny_model
 
-from npbert.engine.packed import random_weights
-from npbert.weights import weight_shapes
+from npbert.bench import models
 
 pytestmark = [
     pytest.mark.kernel,
@@ -93,29 +88,10 @@ def test_peak_of_a_warm_embed_with_minilm():
 @pytest.mark.slow
 def test_peak_of_a_warm_embed_with_bert_base(tmp_path):
     """1.2 times the weights, and 200 MB for Python, Numba and the work."""
-    config = dataclasses.replace(
-        CONFIG,
-        vocabulary_size=30_522,
-        num_layers=12,
-        num_heads=12,
-        hidden_dim=768,
-        intermediate_dim=3072,
-        max_sequence_length=512,
-    )
     directory = write_tiny_model(tmp_path / "base")
-    fields = json.loads((directory / "config.json").read_text())
-    fields |= {
-        "vocab_size": config.vocabulary_size,
-        "num_hidden_layers": config.num_layers,
-        "num_attention_heads": config.num_heads,
-        "hidden_size": config.hidden_dim,
-        "intermediate_size": config.intermediate_dim,
-        "max_position_embeddings": config.max_sequence_length,
-    }
-    write_json(directory / "config.json", fields)
-    weights = hugging_face(random_weights(weight_shapes(config), 3), config)
-    save_file(weights, directory / "model.safetensors")
-    size = sum(array.nbytes for array in weights.values())
+    for file in models.find("bert-base", tmp_path).iterdir():
+        file.replace(directory / file.name)
+    size = (directory / "model.safetensors").stat().st_size
     assert 437 * MB < size < 439 * MB
     peak = peak_of_embed(directory, "the river runs past an old stone mill", "under the bridge")
     assert peak <= 1.2 * size + 200 * MB

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import goldens
 import numpy as np
 import pytest
-from engine.sharing import CASE, DEALT, SHARED, idle, plan
+from engine.sharing import CASE, DEALT, SHARED, call_at_once, idle, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,21 +83,13 @@ def test_an_error_on_one_thread_frees_those_that_wait_for_it_in_a_layer(
 
 def test_many_callers_of_one_model():
     model, batch = goldens.backbone(CASE, 2), goldens.inputs(CASE)
-    expected, wrong = model(batch), []
+    expected = model(batch)
 
-    def call():
+    def call(_):
         for _ in range(20):
-            try:
-                goldens.assert_same_bits(model(batch), expected)
-            except BaseException as error:
-                wrong.append(error)
+            goldens.assert_same_bits(model(batch), expected)
 
-    callers = [threading.Thread(target=call) for _ in range(8)]
-    for each in callers:
-        each.start()
-    for each in callers:
-        each.join(120)
-    assert wrong == []
+    call_at_once(8, call, within=120)
 
 
 def test_kernels_release_the_gil():

@@ -9,7 +9,7 @@ from functools import cache
 import goldens
 import numpy as np
 import pytest
-from engine.sharing import CASE, DEALT, SHARED, Answers, idle, plan
+from engine.sharing import CASE, DEALT, SHARED, Answers, call_at_once, idle, plan
 
 from npbert.engine import run
 from npbert.engine import threads as pool
@@ -162,23 +162,13 @@ def test_many_callers_at_once_get_the_same_bits(packed, expected, answers, monke
     A model's callers take turns (`npbert.engine.turns`); here nobody waits for anybody.
     """
     monkeypatch.setattr(run, "DEAL", SHARED)
-    workspaces, wrong, meet = run.Workspaces(), [], threading.Barrier(20)
+    workspaces = run.Workspaces()
 
-    def call():
-        try:
-            meet.wait(20)
-            for _ in range(6):
-                rows = run.run(packed, plan(), workspaces, 3)
-                np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
-        except BaseException as error:
-            wrong.append(error)
+    def call(_):
+        for _ in range(6):
+            rows = run.run(packed, plan(), workspaces, 3)
+            np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
 
-    callers = [threading.Thread(target=call) for _ in range(20)]
-    for each in callers:
-        each.start()
-    for each in callers:
-        each.join(60)
-    assert not any(each.is_alive() for each in callers)
-    assert wrong == []
+    call_at_once(20, call)
     assert len(answers) == 20 * 6
     assert set(answers) == {True, False}

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from engine.sharing import Meeting, idle
+from engine.sharing import Meeting, call_at_once, idle
 
 from npbert.engine import threads
 
@@ -103,23 +103,17 @@ def test_an_error_abandons_the_others_and_reaches_the_caller(failing, error):
 
 def test_many_callers_each_get_an_answer():
     """Some run, others are told to go on alone; nobody waits for a thread that never comes."""
-    wrong, answers = [], []
+    answers = []
 
-    def call():
+    def call(_):
         for _ in range(20):
             meeting = Meeting(3)
             done = threads.run_together([meeting.wait] * 3, meeting.abandoned.set)
             answers.append(done)
-            if len(meeting.names) != 3 * done or meeting.alone:
-                wrong.append(meeting.names)
+            assert len(meeting.names) == 3 * done
+            assert meeting.alone == []
 
-    callers = [threading.Thread(target=call) for _ in range(12)]
-    for each in callers:
-        each.start()
-    for each in callers:
-        each.join(60)
-    assert not any(each.is_alive() for each in callers)
-    assert wrong == []
+    call_at_once(12, call)
     assert len(answers) == 12 * 20
     assert True in answers
 

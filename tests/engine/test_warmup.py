@@ -41,6 +41,12 @@ def test_this_machine_unless_levels_are_named(monkeypatch):
     assert work.choice == Choice(ISAS["neon"], OWN)
 
 
+def test_garbage_in_the_variable(monkeypatch):
+    monkeypatch.setenv("NPBERT_ISA", "sse9")
+    with pytest.raises(ConfigError, match="NPBERT_ISA names no instruction set of npbert"):
+        warmup.works()
+
+
 def test_each_level_once(monkeypatch, tmp_path):
     monkeypatch.setenv("NPBERT_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(isa, "target", lambda: ("x86_64-unknown-linux-gnu", "a-cpu", "+sse2"))

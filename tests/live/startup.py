@@ -55,7 +55,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "minilm.onnx"
-        run(["-m", "live.onnx_model", str(model)], Path(folder) / "warm")
+        export = ["-m", "npbert.bench.engines.convert", "exported.onnx"]
+        run([*export, str(model_dir()), str(model)], Path(folder) / "warm")
         seconds = measure(Path(folder), model, rounds)
     print(table(seconds, rounds))
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 import transformers
-from live import drawn, minilm, onnx_model
+from live import drawn, minilm
 from live.peers import load, save
 from numpy.typing import NDArray
 
 from golden import hugging_face
 from golden.cases import Arrays
+from npbert.bench.engines import convert
 
 WIDTHS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -93,8 +95,16 @@ def run_minilm(work: Path) -> Arrays:
         ).eval()
         hidden = hugging_face.run(model, named)["sequence_output"]
         found |= {f"{name}.hidden": hidden, f"{name}.vectors": vectors(hidden, inputs)}
-    onnx_model.export_minilm(work / "minilm.onnx")
-    return found | {"onnx.hidden": onnx_model.run(work / "minilm.onnx", inputs)}
+    convert.export(minilm.model_dir(), work / "minilm.onnx")
+    return found | {"onnx.hidden": run_onnx(work / "minilm.onnx", inputs)}
+
+
+def run_onnx(path: Path, inputs: Arrays) -> NDArray[np.float32]:
+    """The last hidden state, (B, T, D), with ONNX Runtime's default settings."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    ours = ("token_ids", "padding_mask", "segment_ids")
+    fed = {name: inputs[each] for name, each in zip(convert.INPUTS, ours, strict=True)}
+    return session.run(None, {name: array.astype(np.int64) for name, array in fed.items()})[0]
 
 
 def vectors(hidden: NDArray[Any], inputs: Arrays) -> NDArray[Any]:

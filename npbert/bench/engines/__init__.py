@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
 
 _TORCH = {"torch": "torch", "transformers": "transformers"}
-_ONNX = {**_TORCH, "onnx": "onnx", "onnxruntime": "onnxruntime"}
+_ONNX = {**_TORCH, "onnx": "onnx"}
 _KERAS = {"keras_hub": "keras-hub"}
 _BACKENDS = {
     "tensorflow": ({"tensorflow": "tensorflow-cpu"}, "jitted by XLA"),
@@ -91,18 +91,23 @@ _LISTED: Final = (
         works=("shape",),
         avx2=NPBERT_AVX2,
     ),
-    Entry("onnxruntime", "of_onnxruntime:OnnxRuntime", "after its transformers optimizer", _ONNX),
+    Entry(
+        "onnxruntime",
+        "of_onnxruntime:OnnxRuntime",
+        "after its transformers optimizer",
+        _ONNX | {"onnxruntime": "onnxruntime"},
+    ),
     Entry(
         "openvino",
         "of_openvino:OpenVino",
         "float32, LATENCY hint",
-        {**_TORCH, "onnx": "onnx", "openvino": "openvino"},
+        _ONNX | {"openvino": "openvino"},
     ),
     Entry(
         "openvino-throughput",
         "of_openvino:OpenVinoThroughput",
         "float32, THROUGHPUT hint: a stream for each thread",
-        {**_TORCH, "onnx": "onnx", "openvino": "openvino"},
+        _ONNX | {"openvino": "openvino"},
     ),
     *(
         Entry(f"torch-{how}", "of_torch:Torch", about, _TORCH, {"how": how}, avx2=_TORCH_AVX2)
@@ -179,8 +184,10 @@ def choose(names: Sequence[str]) -> list[Entry]:
         if not found:
             raise ConfigError(
                 "the bench knows no such engine.",
+                where="--engines",
                 received=name,
                 expected=", ".join(entry.name for entry in racing),
+                fix="name some of these, or leave --engines out for all of them",
             )
         wanted |= {*found, *(ENGINES[each].reference for each in found)}
     return [entry for entry in racing if entry.name in wanted]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from npbert.bench.works import TEXT_LIMIT, Batch, sorted_batches
+from npbert.bench.works import TEXT_LIMIT, Batch, Ids, sorted_batches
 
 F32 = NDArray[np.float32]
 
@@ -35,6 +35,12 @@ class Setup(NamedTuple):
         folder = self.scratch / f"{self.model.name}-converted"
         folder.mkdir(exist_ok=True)
         return folder
+
+
+def keras_inputs(batch: Batch) -> dict[str, Ids]:
+    """A batch under the names of Keras Hub, which are npbert's too: (B, T) each."""
+    segments = np.zeros_like(batch.ids)
+    return {"token_ids": batch.ids, "segment_ids": segments, "padding_mask": batch.mask}
 
 
 class Engine:

@@ -14,7 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from npbert.bench.engines.base import Setup
+from npbert.bench.works import Batch
 
 INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
 FUSIONS: Final = ("EmbedLayerNormalization", "Attention", "BiasGelu", "SkipLayerNormalization")
@@ -76,6 +80,12 @@ def export(model: Path, path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
+
+
+def onnx_inputs(batch: Batch) -> dict[str, NDArray[np.int64]]:
+    """A batch as an exported graph takes it: (B, T) each."""
+    ids, mask = batch.ids.astype(np.int64), batch.mask.astype(np.int64)
+    return dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True))
 
 
 def fuse(model: Path, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npbert.bench.engines.base import F32, Engine, Setup
+from npbert.bench.engines.base import F32, Engine, Setup, keras_inputs
 from npbert.bench.works import Batch
 
 Run = Callable[[dict[str, Any]], Any]
@@ -43,8 +43,7 @@ class KerasHub(Engine):
         return {"backend": keras.backend.backend(), "jit": jitted, "activation": "gelu_approximate"}
 
     def feed(self, batch: Batch) -> Any:
-        inputs = {"token_ids": batch.ids, "padding_mask": batch.mask}
-        return inputs | {"segment_ids": np.zeros_like(batch.ids)}
+        return keras_inputs(batch)
 
     def call(self, feed: Any) -> F32:
         return np.asarray(self._run(feed)["sequence_output"])

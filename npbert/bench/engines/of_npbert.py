@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 import npbert
-from npbert.bench.engines.base import F32, Engine, Setup
+from npbert.bench.engines.base import F32, Engine, Setup, keras_inputs
 from npbert.bench.works import TEXT_LIMIT, Batch
 from npbert.simd import isa
 
@@ -33,8 +31,7 @@ class Npbert(Engine):
         }
 
     def feed(self, batch: Batch) -> Any:
-        inputs = {"token_ids": batch.ids, "padding_mask": batch.mask}
-        return inputs | {"segment_ids": np.zeros_like(batch.ids)}
+        return keras_inputs(batch)
 
     def call(self, feed: Any) -> F32:
         return self._model(feed, skip_padding=True)["sequence_output"]

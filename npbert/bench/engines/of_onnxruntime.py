@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import onnxruntime
 
 from npbert.bench.engines.base import F32, Engine, Setup
-from npbert.bench.engines.convert import INPUTS, converted
+from npbert.bench.engines.convert import converted, onnx_inputs
 from npbert.bench.works import Batch
 
 
@@ -29,8 +28,7 @@ class OnnxRuntime(Engine):
         return {"fused": self._fused, "optimization": "ORT_ENABLE_ALL"}
 
     def feed(self, batch: Batch) -> Any:
-        ids, mask = batch.ids.astype(np.int64), batch.mask.astype(np.int64)
-        return dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True))
+        return onnx_inputs(batch)
 
     def call(self, feed: Any) -> F32:
         return self._session.run(None, feed)[0]

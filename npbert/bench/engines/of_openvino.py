@@ -10,7 +10,7 @@ import numpy as np
 import openvino
 
 from npbert.bench.engines.base import F32, Engine, Setup
-from npbert.bench.engines.convert import INPUTS, converted
+from npbert.bench.engines.convert import converted, onnx_inputs
 from npbert.bench.works import Batch
 
 
@@ -40,8 +40,7 @@ class OpenVino(Engine):
         return {name.lower(): str(self._model.get_property(name)) for name in names}
 
     def feed(self, batch: Batch) -> Any:
-        ids, mask = batch.ids.astype(np.int64), batch.mask.astype(np.int64)
-        return dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True))
+        return onnx_inputs(batch)
 
     def call(self, feed: Any) -> F32:
         if not hasattr(self._own, "request"):  # each calling thread needs one
