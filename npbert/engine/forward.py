@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npbert.config import BertConfig
-from npbert.engine.packed import Dense, Layer, Norm, PackedWeights
+from npbert.engine.packed import Dense, Layers, Norm, PackedWeights
 from npbert.engine.plan import Plan
 from npbert.ops.embedding import embedding_kernel
 from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.ops.pooler import tanh_kernel
-from npbert.ops.transformer_layer import layer_kernel
+from npbert.ops.transformer_layer import layers_kernel
 from npbert.progress import progress
 from npbert.simd import buffers
+from npbert.simd.barrier import linger_kernel
 from npbert.simd.gemm import GELU, GELU_APPROXIMATE, NO_ACTIVATION, gemm_kernel
 from npbert.simd.kernel import Kernel
 
@@ -29,6 +30,10 @@ F32 = NDArray[np.float32]
 
 ATTENTION_ROWS = 64
 """Rows of scores at once: with 512 keys they fill 128 KB, half of a small L2 cache."""
+
+CALL_WORK = 1 << 31
+"""Multiplications in one call of the layers' kernel: Ctrl-C is seen between calls, and a call costs
+some 20 microseconds. On a slow core these are a tenth of a second; a layer is always done whole."""
 
 _NOTHING = np.empty((0, 0), np.float32)
 _NOTHING_3D = np.empty((0, 0, 0), np.float32)
@@ -75,6 +80,16 @@ class Forward:
                 *(("hidden", D), ("wide", F)),
             )
         )
+        # Of `layers_kernel`, all but the thread's own: made once, for each thread would wait for
+        # the interpreter to make them.
+        self._arguments = (
+            *(config.num_heads, config.head_dim, config.intermediate_dim),
+            *(config.layer_norm_epsilon, np.float32(1 / math.sqrt(config.head_dim))),
+            *(config.dropout == 0, _ACTIVATIONS[config.activation]),
+            *(self.x, self.qkv, self.context, self.hidden, self.wide),
+            *_arrays(weights.layers),
+            *(plan.row_starts, plan.keys, plan.key_starts, plan.uniform),
+        )
 
     def embed(self) -> None:
         """``x``: the sum of the three embeddings, normalised."""
@@ -96,33 +111,32 @@ class Forward:
             part, parts: this thread's number, and how many run the same pass.
             state: the barrier's.
             scratch: of this thread alone.
-            stopped: asked between layers; True abandons the pass.
+            stopped: asked before each call of the kernel; True abandons the pass.
         """
-        plan, config = self.plan, self.config
-        constants = (
-            *(config.num_heads, config.head_dim, config.intermediate_dim),
-            *(config.layer_norm_epsilon, np.float32(1 / math.sqrt(config.head_dim))),
-            *(config.dropout == 0, _ACTIVATIONS[config.activation]),
-        )
-        rows = (self.x, self.qkv, self.context, self.hidden, self.wide)
-        batch = (plan.row_starts, plan.keys, plan.key_starts, plan.uniform)
-        attention = scratch.for_attention(config, plan.most_keys)
-        for layer in self.weights.layers:
+        layers, count = self.config.num_layers, _layers_at_once(self.config, self.plan.rows)
+        own = (*scratch.for_attention(self.config, self.plan.most_keys), _NOTHING_3D)
+        for first in range(0, layers, count):
             if stopped():
                 break
-            arguments = (*constants, *rows, *_arrays(layer), *batch, *attention, _NOTHING_3D)
-            layer_kernel(part, parts, state, *arguments)
+            last = min(layers, first + count)
+            layers_kernel(part, parts, state, first, last, *self._arguments, *own)
 
 
-def _arrays(layer: Layer) -> tuple[F32, ...]:
-    """A layer's weights, in the order in which they are used."""
-    first, joined = layer.query_key_value, layer.attention_output
-    inner, outer = layer.intermediate, layer.output
+def _layers_at_once(config: BertConfig, rows: int) -> int:
+    """As many layers as one call may run."""
+    D, F = config.hidden_dim, config.intermediate_dim
+    return max(1, CALL_WORK // (max(1, rows) * D * (4 * D + 2 * F)))
+
+
+def _arrays(layers: Layers) -> tuple[F32, ...]:
+    """The weights of all layers, in the order in which a layer uses them."""
+    first, joined = layers.query_key_value, layers.attention_output
+    inner, outer = layers.intermediate, layers.output
     return (
         *(first.panels, first.bias, joined.panels, joined.bias),
-        *(layer.attention_norm.gamma, layer.attention_norm.beta),
+        *(layers.attention_norm.gamma, layers.attention_norm.beta),
         *(inner.panels, inner.bias, outer.panels, outer.bias),
-        *(layer.output_norm.gamma, layer.output_norm.beta),
+        *(layers.output_norm.gamma, layers.output_norm.beta),
     )
 
 
@@ -133,32 +147,35 @@ def embed(weights: PackedWeights, plan: Plan, out: F32) -> None:
     embedding_kernel(*ids, tables["token"], tables["position"], tables["segment"], out)
 
 
-def normalize(config: BertConfig, x: F32, norm: Norm, out: F32) -> None:
+def normalize(config: BertConfig, x: F32, norm: Norm, out: F32, *, layer: int = 0) -> None:
     """A layer norm over whole rows."""
-    epsilon, columns = config.layer_norm_epsilon, config.hidden_dim
-    layer_norm_kernel(x, norm.gamma, norm.beta, epsilon, columns, out)
+    gamma, beta = norm.gamma[layer : layer + 1], norm.beta[layer : layer + 1]
+    layer_norm_kernel(x, gamma, beta, config.layer_norm_epsilon, config.hidden_dim, out)
 
 
-def apply_dense(x: F32, dense: Dense, out: F32, residual: F32 = _NOTHING) -> None:
+def apply_dense(
+    x: F32, dense: Dense, out: F32, residual: F32 = _NOTHING, *, layer: int = 0
+) -> None:
     """``out = x @ kernel + bias (+ residual)``"""
-    weights = (dense.depth, dense.panels, dense.columns, dense.bias)
+    panels, bias = dense.panels[layer], dense.bias[layer : layer + 1]
+    weights = (dense.depth, panels, dense.columns, bias)
     gemm_kernel(len(x), x, *weights, residual, NO_ACTIVATION, out, 0, 1)
 
 
 def pool(weights: PackedWeights, hidden: F32) -> F32:
     """``tanh(hidden @ kernel + bias)``: the pooler over one row a sequence.  (B, padded D)"""
     assert weights.pooler is not None
-    out = buffers.empty(*hidden.shape)
+    out = np.empty_like(hidden)
     apply_dense(hidden, weights.pooler, out)
     tanh_kernel(out, out)
     return out
 
 
 KERNELS: tuple[Kernel, ...] = (
-    *(embedding_kernel, layer_norm_kernel, layer_kernel),
-    *(gemm_kernel, tanh_kernel),
+    *(embedding_kernel, layer_norm_kernel, layers_kernel),
+    *(gemm_kernel, tanh_kernel, linger_kernel),
 )
-"""Every kernel that a forward pass calls."""
+"""Every kernel that a forward pass calls, and that its threads do."""
 
 
 def prepare(wanted: tuple[Kernel, ...]) -> None:

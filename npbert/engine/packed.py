@@ -25,34 +25,54 @@ _HEADS = ("query", "key", "value")
 
 @dataclass(frozen=True)
 class Dense:
-    """A packed dense layer."""
+    """Packed dense layers of one shape, one or more."""
 
-    panels: F32
-    bias: F32  # (1, padded columns)
+    panels: F32  # (L, depth x padded columns)
+    bias: F32  # (L, padded columns)
     depth: int
     columns: int
 
     @classmethod
-    def of(cls, kernel: F32, bias: F32) -> Dense:
-        """Pack (K, M) and (M,)."""
-        return cls(gemm.pack(kernel), buffers.pad_columns(bias[None]), *kernel.shape)
+    def empty(cls, layers: int, depth: int, columns: int) -> Dense:
+        """Room for ``layers`` of them."""
+        wide = buffers.padded(columns)
+        return cls(buffers.empty(layers, depth * wide), buffers.zeros(layers, wide), depth, columns)
 
-    def kernel(self) -> F32:
-        """The (K, M) weights."""
-        return gemm.unpack(self.panels, self.depth, self.columns)
+    def pack(self, i: int, kernel: F32, bias: F32) -> None:
+        """Let (K, M) and (M,) be layer i."""
+        gemm.pack(kernel, self.panels[i])
+        self.bias[i, : self.columns] = bias
+
+    def kernel(self, i: int) -> F32:
+        """The (K, M) weights of layer i."""
+        return gemm.unpack(self.panels[i], self.depth, self.columns)
 
 
 @dataclass(frozen=True)
 class Norm:
-    """Scale and shift of a layer norm, (1, padded D) each."""
+    """Scale and shift of layer norms, (L, padded D) each."""
 
     gamma: F32
     beta: F32
 
+    @classmethod
+    def empty(cls, layers: int, columns: int) -> Norm:
+        """Room for ``layers`` of them."""
+        wide = buffers.padded(columns)
+        return cls(buffers.zeros(layers, wide), buffers.zeros(layers, wide))
+
+    def pack(self, i: int, gamma: F32, beta: F32) -> None:
+        """Let (D,) and (D,) be layer i."""
+        self.gamma[i, : len(gamma)], self.beta[i, : len(beta)] = gamma, beta
+
 
 @dataclass(frozen=True)
-class Layer:
-    """One encoder layer."""
+class Layers:
+    """All encoder layers: each kind of weight is one array, whose first axis is the layer.
+
+    So one call of a kernel can run several layers; and arrays of 4 MB and more are given huge pages
+    by NumPy, where the system has them, which spares the processor some 4 % of a short text's time.
+    """
 
     query_key_value: Dense
     attention_output: Dense
@@ -60,6 +80,19 @@ class Layer:
     intermediate: Dense
     output: Dense
     output_norm: Norm
+
+    @classmethod
+    def empty(cls, config: BertConfig) -> Layers:
+        """Room for all layers of a model."""
+        L, D, F = config.num_layers, config.hidden_dim, config.intermediate_dim
+        return cls(
+            query_key_value=Dense.empty(L, D, 3 * D),
+            attention_output=Dense.empty(L, D, D),
+            attention_norm=Norm.empty(L, D),
+            intermediate=Dense.empty(L, D, F),
+            output=Dense.empty(L, F, D),
+            output_norm=Norm.empty(L, D),
+        )
 
 
 class PackedWeights:
@@ -79,59 +112,63 @@ class PackedWeights:
             name: _table(take(f"{name}_embedding/embeddings"))
             for name in ("token", "position", "segment")
         }
-        self.embeddings_norm = _norm(weights, "embeddings_layer_norm")
-        self.layers = [self._layer(weights, i) for i in range(config.num_layers)]
+        self.embeddings_norm = Norm.empty(1, config.hidden_dim)
+        _take_norm(weights, "embeddings_layer_norm", self.embeddings_norm, 0)
+        self.layers = Layers.empty(config)
+        for i in range(config.num_layers):
+            self._take_layer(weights, i)
+            return_free_memory()  # what the layer was packed from
         self.pooler: Dense | None = None
         if "pooled_dense/kernel" in weights:
-            self.pooler = Dense.of(take("pooled_dense/kernel"), take("pooled_dense/bias"))
+            self.pooler = Dense.empty(1, config.hidden_dim, config.hidden_dim)
+            _take_dense(weights, "pooled_dense", self.pooler, 0)
 
-    def _layer(self, weights: MutableMapping[str, F32], i: int) -> Layer:
-        D, path = self.config.hidden_dim, f"transformer_layer_{i}"
+    def _take_layer(self, weights: MutableMapping[str, F32], i: int) -> None:
+        D, path, layers = self.config.hidden_dim, f"transformer_layer_{i}", self.layers
         attention = f"{path}/self_attention_layer"
         take = weights.pop
         kernels = [take(f"{attention}/{name}/kernel").reshape(D, D) for name in _HEADS]
         biases = [take(f"{attention}/{name}/bias").reshape(D) for name in _HEADS]
+        layers.query_key_value.pack(i, np.concatenate(kernels, axis=1), np.concatenate(biases))
         joined = f"{attention}/attention_output"
-        return Layer(
-            query_key_value=Dense.of(np.concatenate(kernels, axis=1), np.concatenate(biases)),
-            attention_output=Dense.of(
-                take(f"{joined}/kernel").reshape(D, D), take(f"{joined}/bias")
-            ),
-            attention_norm=_norm(weights, f"{path}/self_attention_layer_norm"),
-            intermediate=_dense(weights, f"{path}/feedforward_intermediate_dense"),
-            output=_dense(weights, f"{path}/feedforward_output_dense"),
-            output_norm=_norm(weights, f"{path}/feedforward_layer_norm"),
-        )
+        kernel, bias = take(f"{joined}/kernel").reshape(D, D), take(f"{joined}/bias")
+        layers.attention_output.pack(i, kernel, bias)
+        _take_norm(weights, f"{path}/self_attention_layer_norm", layers.attention_norm, i)
+        _take_dense(weights, f"{path}/feedforward_intermediate_dense", layers.intermediate, i)
+        _take_dense(weights, f"{path}/feedforward_output_dense", layers.output, i)
+        _take_norm(weights, f"{path}/feedforward_layer_norm", layers.output_norm, i)
 
     def unpack(self) -> Iterator[tuple[str, F32]]:
         """Every tensor under its Keras Hub path, in Keras's order, bit for bit as it came."""
         D, N, H = self.config.hidden_dim, self.config.num_heads, self.config.head_dim
         for name, table in self.tables.items():
             yield f"{name}_embedding/embeddings", table[:, :D].copy()
-        yield from self._unpack_norm("embeddings_layer_norm", self.embeddings_norm)
-        for i, layer in enumerate(self.layers):
+        yield from self._unpack_norm("embeddings_layer_norm", self.embeddings_norm, 0)
+        layers = self.layers
+        for i in range(self.config.num_layers):
             path = f"transformer_layer_{i}"
             attention = f"{path}/self_attention_layer"
-            joined = layer.query_key_value.kernel()  # (D, 3 D)
+            joined = layers.query_key_value.kernel(i)  # (D, 3 D)
             for j, name in enumerate(_HEADS):
                 columns = slice(j * D, (j + 1) * D)
                 yield f"{attention}/{name}/kernel", joined[:, columns].reshape(D, N, H).copy()
-                bias = layer.query_key_value.bias[0, columns]
+                bias = layers.query_key_value.bias[i, columns]
                 yield f"{attention}/{name}/bias", bias.reshape(N, H).copy()
-            kernel = layer.attention_output.kernel().reshape(N, H, D)
+            kernel = layers.attention_output.kernel(i).reshape(N, H, D)
             yield f"{attention}/attention_output/kernel", kernel
-            yield f"{attention}/attention_output/bias", layer.attention_output.bias[0, :D].copy()
-            yield from self._unpack_norm(f"{path}/self_attention_layer_norm", layer.attention_norm)
-            yield from self._unpack_norm(f"{path}/feedforward_layer_norm", layer.output_norm)
-            yield from _unpack(f"{path}/feedforward_intermediate_dense", layer.intermediate)
-            yield from _unpack(f"{path}/feedforward_output_dense", layer.output)
+            yield f"{attention}/attention_output/bias", layers.attention_output.bias[i, :D].copy()
+            norm = layers.attention_norm
+            yield from self._unpack_norm(f"{path}/self_attention_layer_norm", norm, i)
+            yield from self._unpack_norm(f"{path}/feedforward_layer_norm", layers.output_norm, i)
+            yield from _unpack(f"{path}/feedforward_intermediate_dense", layers.intermediate, i)
+            yield from _unpack(f"{path}/feedforward_output_dense", layers.output, i)
         if self.pooler is not None:
-            yield from _unpack("pooled_dense", self.pooler)
+            yield from _unpack("pooled_dense", self.pooler, 0)
 
-    def _unpack_norm(self, path: str, norm: Norm) -> Iterator[tuple[str, F32]]:
+    def _unpack_norm(self, path: str, norm: Norm, i: int) -> Iterator[tuple[str, F32]]:
         for field in fields(norm):
             value: F32 = getattr(norm, field.name)
-            yield f"{path}/{field.name}", value[0, : self.config.hidden_dim].copy()
+            yield f"{path}/{field.name}", value[i, : self.config.hidden_dim].copy()
 
 
 def _table(table: F32) -> F32:
@@ -146,18 +183,17 @@ def return_free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _norm(weights: MutableMapping[str, F32], path: str) -> Norm:
-    gamma, beta = weights.pop(f"{path}/gamma"), weights.pop(f"{path}/beta")
-    return Norm(buffers.pad_columns(gamma[None]), buffers.pad_columns(beta[None]))
+def _take_norm(weights: MutableMapping[str, F32], path: str, norm: Norm, i: int) -> None:
+    norm.pack(i, weights.pop(f"{path}/gamma"), weights.pop(f"{path}/beta"))
 
 
-def _dense(weights: MutableMapping[str, F32], path: str) -> Dense:
-    return Dense.of(weights.pop(f"{path}/kernel"), weights.pop(f"{path}/bias"))
+def _take_dense(weights: MutableMapping[str, F32], path: str, dense: Dense, i: int) -> None:
+    dense.pack(i, weights.pop(f"{path}/kernel"), weights.pop(f"{path}/bias"))
 
 
-def _unpack(path: str, dense: Dense) -> Iterator[tuple[str, F32]]:
-    yield f"{path}/kernel", dense.kernel()
-    yield f"{path}/bias", dense.bias[0, : dense.columns].copy()
+def _unpack(path: str, dense: Dense, i: int) -> Iterator[tuple[str, F32]]:
+    yield f"{path}/kernel", dense.kernel(i)
+    yield f"{path}/bias", dense.bias[i, : dense.columns].copy()
 
 
 def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int | None) -> dict[str, F32]:

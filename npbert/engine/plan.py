@@ -44,6 +44,8 @@ class Plan:
 
     def part(self, start: int, stop: int) -> Plan:
         """The sequences ``start : stop`` as a plan of their own; row and key numbers begin at 0."""
+        if stop - start == self.batch:
+            return self
         rows = slice(int(self.row_starts[start]), int(self.row_starts[stop]))
         keys = slice(int(self.key_starts[start]), int(self.key_starts[stop]))
         return Plan(
@@ -87,17 +89,18 @@ def plan_batch(
         computed = kept | nothing[:, None]
         computed[:, :1] = True
     uniform = np.logical_and(nothing, fused)
-    sequences, columns = np.nonzero(computed)  # (R,) x2
-    is_key = (kept | uniform[:, None])[sequences, columns]
+    is_key = kept | uniform[:, None]
+    cells = np.flatnonzero(computed)  # (R,): sequence * T + column
+    sequences, columns = np.divmod(cells, kept.shape[1])
     return Plan(
-        token_ids=np.ascontiguousarray(token_ids[sequences, columns]),
+        token_ids=token_ids.reshape(-1)[cells],
         positions=columns.astype(np.int32),
-        segment_ids=np.ascontiguousarray(segment_ids[sequences, columns]),
+        segment_ids=segment_ids.reshape(-1)[cells],
         row_starts=_starts(computed.sum(axis=1)),
-        keys=np.flatnonzero(is_key).astype(np.int64),
-        key_starts=_starts((kept | uniform[:, None]).sum(axis=1)),
+        keys=np.flatnonzero(is_key.reshape(-1)[cells]),
+        key_starts=_starts(is_key.sum(axis=1)),
         uniform=uniform,
-        sequences=sequences.astype(np.int64),
+        sequences=sequences,
     )
 
 
@@ -120,4 +123,6 @@ def plan_sequences(sequences: Sequence[NDArray[np.int32]]) -> Plan:
 
 
 def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    starts = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=starts[1:])
+    return starts

@@ -57,7 +57,7 @@ def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads:
     Sequences are dealt out to threads, which then need not wait for each other. Where they are too
     few or too unequal for that, the threads share every op of every layer.
     """
-    out = buffers.empty(plan.rows, buffers.padded(weights.config.hidden_dim))
+    out = np.empty((plan.rows, buffers.padded(weights.config.hidden_dim)), np.float32)
     fair_share = -(-plan.rows // num_threads)
     dealt, longest = _cut(plan, fair_share, num_threads)
     few = FEW_ROWS if num_threads > 1 else 0
@@ -74,6 +74,8 @@ def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads:
 
 def _cut(plan: Plan, fair_share: int, num_threads: int) -> tuple[list[tuple[int, int]], int]:
     """Parts that keep the threads most evenly busy, and the rows of the one that gets most."""
+    if plan.batch == 1:
+        return [(0, 1)], plan.rows
     cuts = [list(plan.parts(min(PART_ROWS, -(-fair_share // n)))) for n in (1, 2, 4)]
     turns = [_longest_turn(plan, parts, num_threads) for parts in cuts]
     best = turns.index(min(turns))
@@ -177,16 +179,18 @@ class Engine:
         """Run a batch of at least one sequence into ``outputs``."""
         D, plan = self.config.hidden_dim, self._plan(inputs, skip_padding=skip_padding)
         rows = self._run(plan)
-        sequence = outputs["sequence_output"]
-        sequence[plan.sequences, plan.positions] = rows[:, :D]
+        sequence = outputs["sequence_output"].reshape(-1, D)
+        if plan.rows == len(sequence):
+            sequence[:] = rows[:, :D]
+        else:
+            sequence[plan.sequences * inputs.kept.shape[1] + plan.positions] = rows[:, :D]
         if self.weights.pooler is not None:
             # Column 0 of every sequence is a row, and the first of its rows.
-            first = buffers.empty(plan.batch, rows.shape[1])
-            first[:] = rows[plan.row_starts[:-1]]
+            first = rows[plan.row_starts[:-1]]
             outputs["pooled_output"][:] = forward.pool(self.weights, first)[:, :D]
         if skip_padding:  # column 0 was computed for the pooler alone
             dropped = ~inputs.kept[:, 0] & inputs.kept.any(axis=1)
-            sequence[dropped, 0] = 0
+            outputs["sequence_output"][dropped, 0] = 0
 
     def rows(self, sequences: list[NDArray[np.int32]]) -> tuple[F32, NDArray[np.int64]]:
         """Run sequences without padding: (R, padded D) rows, and (B + 1,) where each begins."""

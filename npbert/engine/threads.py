@@ -1,8 +1,8 @@
 """npbert's own threads: how many, and how work is shared out.
 
-Threads start when the first call needs them, are daemons, block when there is nothing to do, and
-are made again in a forked child. A caller works on its own job too, so any number of threads may
-call at once: with every helper busy elsewhere, a job simply runs on its caller.
+Threads start when the first call needs them, are daemons, block a millisecond after their last work,
+and are made again in a forked child. A caller works on its own job too, so any number of threads
+may call at once: with every helper busy elsewhere, a job simply runs on its caller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from numbers import Integral
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+import numpy as np
+
+from npbert.engine.placement import spread
 from npbert.errors import ConfigError
+from npbert.simd.barrier import linger_kernel
 
 _VARIABLE = "NPBERT_NUM_THREADS"
 _MOST_THREADS = 1024
@@ -89,6 +93,7 @@ class Job:
     def __init__(self, abandon: Callable[[], None]) -> None:
         self._abandon = abandon
         self._waiting: list[Callable[[], None]] = []
+        self._cpus: list[int] = []  # of the threads that came
         self._here: set[int] = set()  # threads that look for a task, or have one
         self._at_work: set[int] = set()  # threads that have one
         self._error: BaseException | None = None
@@ -111,6 +116,11 @@ class Job:
             if not _hand_out(self, helpers, only_if_free=together):
                 return False
             self.work()
+            if together and self._error is None:
+                # The others have computed their part too, or this one would still wait for them.
+                # On their way out they need the interpreter, which may take them a while.
+                self._here.clear()
+                self._at_work.clear()
         except BaseException as error:
             self.stop(error)
         self._finish()
@@ -118,6 +128,7 @@ class Job:
 
     def work(self) -> None:
         """Take and run tasks until none waits."""
+        spread(self._cpus)
         me = threading.get_ident()
         while True:
             self._here.add(me)  # before it takes one, so that no task is ever out of sight
@@ -168,6 +179,7 @@ class _Ticket:
 
 
 _queue: SimpleQueue[_Ticket] = SimpleQueue()
+_bell = np.zeros(1, np.int64)  # how often something was put into the queue
 _helpers = 0
 _tickets: set[_Ticket] = set()  # in the queue, or with a helper
 _lock = threading.RLock()  # of those who hand out; a signal's handler may come here in the midst
@@ -187,6 +199,7 @@ def run(
 def run_together(tasks: Sequence[Callable[[], None]], abandon: Callable[[], None]) -> bool:
     """Run tasks that wait for each other, each on a thread of its own, the caller's among them.
 
+    The last thing that each does is to wait for the others: where one has ended, all have.
     Returns False, with nothing run, where helpers are busy with other callers: tasks that wait for
     one that has no thread would wait for long. ``abandon`` is called when one of them fails, or the
     caller is interrupted; it must let the others end.
@@ -210,6 +223,7 @@ def _hand_out(job: Job, helpers: int, *, only_if_free: bool) -> bool:
             try:
                 _tickets.add(ticket)
                 _queue.put(ticket)
+                _bell[0] += 1
             except BaseException:  # Ctrl-C: nobody may ever take it
                 _tickets.discard(ticket)
                 raise
@@ -219,6 +233,9 @@ def _hand_out(job: Job, helpers: int, *, only_if_free: bool) -> bool:
 def _serve(queue: SimpleQueue[_Ticket]) -> None:
     while True:
         _work_on(queue.get())
+        heard = int(_bell[0])
+        if linger_kernel.ready and queue.empty():
+            linger_kernel(_bell, heard)
 
 
 def _work_on(ticket: _Ticket) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npbert.engine.forward import Workspace, apply_dense, embed, normalize, prepare
-from npbert.engine.packed import Dense, Layer, PackedWeights
+from npbert.engine.packed import PackedWeights
 from npbert.engine.plan import Plan
 from npbert.ops.attention import attention_kernel
 from npbert.ops.embedding import embedding_kernel
@@ -31,8 +31,8 @@ def trace(weights: PackedWeights, plan: Plan, T: int) -> dict[str, F32]:
     prepare((embedding_kernel, layer_norm_kernel, gemm_kernel, attention_kernel, gelu))
     run = _Trace(weights, plan, T)
     x = run.embeddings()
-    for i, layer in enumerate(weights.layers):
-        x = run.layer(x, layer, f"layer.{i}")
+    for i in range(weights.config.num_layers):
+        x = run.layer(x, i)
     return run.stages
 
 
@@ -69,38 +69,36 @@ class _Trace:
         self._see("embeddings.layer_norm", x)
         return x
 
-    def layer(self, x: F32, layer: Layer, stage: str) -> F32:
+    def layer(self, x: F32, i: int) -> F32:
         """(R, padded D) -> (R, padded D)"""
-        D, F = self.config.hidden_dim, self.config.intermediate_dim
+        config, layers, stage = self.config, self.weights.layers, f"layer.{i}"
+        D, F = config.hidden_dim, config.intermediate_dim
         qkv = self._empty(3 * D)
-        apply_dense(x, layer.query_key_value, qkv)
+        apply_dense(x, layers.query_key_value, qkv, layer=i)
         self._see_heads(stage, qkv)
         context = self._attention(qkv, stage)
-        attended = self._dense(context, layer.attention_output, x, f"{stage}.attention_", "output")
+        attended = self._empty(D)
+        apply_dense(context, layers.attention_output, attended, layer=i)
+        self._see(f"{stage}.attention_output", attended)
+        apply_dense(context, layers.attention_output, attended, x, layer=i)
+        self._see(f"{stage}.attention_residual", attended)
         y = self._empty(D)
-        normalize(self.config, attended, layer.attention_norm, y)
+        normalize(config, attended, layers.attention_norm, y, layer=i)
         self._see(f"{stage}.attention_layer_norm", y)
 
         wide = self._empty(F)
-        apply_dense(y, layer.intermediate, wide)
+        apply_dense(y, layers.intermediate, wide, layer=i)
         self._see(f"{stage}.intermediate", wide, F)
-        GELU_KERNELS[self.config.activation](wide, wide)
+        GELU_KERNELS[config.activation](wide, wide)
         self._see(f"{stage}.activation", wide, F)
-        output = self._dense(wide, layer.output, y, f"{stage}.", "output", "output_")
-        normalize(self.config, output, layer.output_norm, y)
+        output = self._empty(D)
+        apply_dense(wide, layers.output, output, layer=i)
+        self._see(f"{stage}.output", output)
+        apply_dense(wide, layers.output, output, y, layer=i)
+        self._see(f"{stage}.output_residual", output)
+        normalize(config, output, layers.output_norm, y, layer=i)
         self._see(f"{stage}.output_layer_norm", y)
         return y
-
-    def _dense(
-        self, x: F32, dense: Dense, residual: F32, prefix: str, name: str, inner: str = ""
-    ) -> F32:
-        """A dense layer seen twice: what it returns, and that with the residual added."""
-        out = self._empty(dense.columns)
-        apply_dense(x, dense, out)
-        self._see(prefix + name, out)
-        apply_dense(x, dense, out, residual)
-        self._see(f"{prefix}{inner}residual", out)
-        return out
 
     def _see_heads(self, stage: str, qkv: F32) -> None:
         B, T, D = self.plan.batch, self.T, self.config.hidden_dim

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npbert import simd
-from npbert.simd.kernel import inline
+from npbert.simd.kernel import inline, kernel
 
 _COUNT, _ROUND, _STOP = 0, 8, 16
 _PATIENCE = 4000
+_LINGER = 2000
 
 
 def new_state() -> NDArray[np.int64]:
@@ -45,3 +46,17 @@ def wait_for_all(state, threads):  # type: ignore[no-untyped-def]
             if turns > _PATIENCE:
                 simd.let_others_run()
     return simd.atomic_load(state, _STOP) != 0
+
+
+@kernel("void(int64[::1], int64)")
+def linger_kernel(bell, heard):  # type: ignore[no-untyped-def]
+    """Return once ``bell[0]`` is no longer ``heard``, or after a millisecond or so.
+
+    For a thread that has just worked: the next call often comes at once, and to wake a thread that
+    sleeps takes some 50 microseconds, on a virtual machine up to a thousand.
+    """
+    turns = 0
+    while simd.atomic_load(bell, 0) == heard and turns < _PATIENCE + _LINGER:
+        turns += 1
+        if turns > _PATIENCE:
+            simd.let_others_run()

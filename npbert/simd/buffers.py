@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +18,10 @@ def padded(columns: int) -> int:
 
 def empty(*shape: int, dtype: type = np.float32) -> NDArray[np.float32]:
     """An uninitialised C-contiguous array that starts on a cache line."""
-    size = int(np.prod(shape, dtype=np.int64))
-    item = np.dtype(dtype).itemsize
-    raw = np.empty(size * item + ALIGNMENT, np.uint8)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size * item].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, raw, start)
 
 
 def zeros(*shape: int, dtype: type = np.float32) -> NDArray[np.float32]:

@@ -42,12 +42,15 @@ def panel_columns() -> int:
     return isa.current().tile_vectors * LANES
 
 
-def pack(b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay out (K, N) weights for `gemm_kernel`; `unpack` is the inverse, bit for bit."""
+def pack(b: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Lay out (K, N) weights for `gemm_kernel`; `unpack` is the inverse, bit for bit.
+
+    ``out``: where to, K x padded N values that begin on a cache line; new memory if left out.
+    """
     depth, columns = b.shape
     wide = np.zeros((depth, padded(columns)), np.float32)
     wide[:, :columns] = b
-    out = buffers.empty(wide.size)
+    out = buffers.empty(wide.size) if out is None else out
     start = 0
     for left in range(0, wide.shape[1], panel_columns()):
         panel = wide[:, left : left + panel_columns()]

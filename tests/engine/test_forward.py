@@ -15,8 +15,9 @@ from npbert.engine.plan import plan_sequences
 from npbert.ops.embedding import embedding_kernel
 from npbert.ops.layer_norm import layer_norm_kernel
 from npbert.ops.pooler import tanh_kernel
-from npbert.ops.transformer_layer import layer_kernel
+from npbert.ops.transformer_layer import layers_kernel
 from npbert.simd import barrier
+from npbert.simd.barrier import linger_kernel
 from npbert.simd.gemm import gemm_kernel
 from npbert.simd.kernel import Kernel
 from npbert.simd.sources import PACKAGES
@@ -36,7 +37,8 @@ def test_a_workspace_grows_and_is_used_again():
 
 def test_every_kernel_of_a_pass_is_made_ready_for_every_activation():
     """One list serves both activations: each of them is a piece of the layer's kernel."""
-    wanted = {embedding_kernel, layer_norm_kernel, layer_kernel, gemm_kernel, tanh_kernel}
+    wanted = {embedding_kernel, layer_norm_kernel, layers_kernel, gemm_kernel, tanh_kernel}
+    wanted |= {linger_kernel}
     assert {*forward.KERNELS} == wanted
     assert len(forward.KERNELS) == len(wanted)
 
@@ -61,13 +63,14 @@ def test_a_pass_calls_no_other_kernel(case, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Kernel, "__call__", seen)
         model(goldens.inputs(case))
-    layers = {layer_kernel} if model.config.num_layers else set()
-    assert called == {*forward.KERNELS} - {layer_kernel} | layers
+    layers = {layers_kernel} if model.config.num_layers else set()
+    assert called - {linger_kernel} == {*forward.KERNELS} - {layers_kernel, linger_kernel} | layers
 
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("layers", [0, 1, 2, 3])
-def test_a_stopped_pass_ends_between_layers(layers):
+def test_a_stopped_pass_ends_between_layers(layers, monkeypatch):
+    monkeypatch.setattr(forward, "CALL_WORK", 0)  # a call for each layer
     packed = PackedWeights(goldens.config("deep"), goldens.weights("deep"))
     plan = plan_sequences([np.array([3, 1, 4, 1], np.int32)])
 

@@ -20,14 +20,17 @@ def test_a_dense_layer_comes_back(shape):
     random = np.random.default_rng(1)
     kernel = random.standard_normal(shape, np.float32)
     bias = random.standard_normal(shape[1], np.float32)
-    dense = Dense.of(kernel, bias)
+    dense = Dense.empty(3, *shape)
+    for i in range(3):
+        dense.pack(i, kernel + i, bias - i)
     assert (dense.depth, dense.columns) == shape
-    np.testing.assert_array_equal(dense.kernel(), kernel)
-    np.testing.assert_array_equal(dense.bias[0, : shape[1]], bias)
-    assert not dense.bias[0, shape[1] :].any()
-    assert dense.panels.size == shape[0] * buffers.padded(shape[1])
-    assert np.count_nonzero(dense.panels) == np.count_nonzero(kernel)
-    assert dense.panels.ctypes.data % buffers.ALIGNMENT == 0
+    for i, panels in enumerate(dense.panels):
+        np.testing.assert_array_equal(dense.kernel(i), kernel + i)
+        np.testing.assert_array_equal(dense.bias[i, : shape[1]], bias - i)
+        assert not dense.bias[i, shape[1] :].any()
+        assert panels.shape == (shape[0] * buffers.padded(shape[1]),)
+        assert np.count_nonzero(panels) == np.count_nonzero(kernel + i)
+        assert panels.ctypes.data % buffers.ALIGNMENT == 0
 
 
 @pytest.mark.parametrize("case", ["odd_width", "deep", "no_layers", "wide_dropout_zero"])
@@ -76,7 +79,7 @@ def test_tables_and_norms_are_padded_with_zeros():
     rows = [
         *packed.tables.values(),
         packed.embeddings_norm.gamma,
-        packed.layers[0].output_norm.beta,
+        packed.layers.output_norm.beta,
     ]
     for array in rows:
         assert array.shape[1] == 32
@@ -89,8 +92,8 @@ def test_query_key_and_value_are_one_product():
     at = "transformer_layer_0/self_attention_layer"
     kernels = [weights[f"{at}/{name}/kernel"].reshape(20, 20) for name in ("query", "key", "value")]
     packed = PackedWeights(goldens.config("odd_width"), weights)
-    joined = packed.layers[0].query_key_value
-    np.testing.assert_array_equal(joined.kernel(), np.concatenate(kernels, axis=1))
+    joined = packed.layers.query_key_value
+    np.testing.assert_array_equal(joined.kernel(0), np.concatenate(kernels, axis=1))
 
 
 def test_without_a_pooler():

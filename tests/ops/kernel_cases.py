@@ -156,10 +156,10 @@ def attention_kernel(random: np.random.Generator) -> Case:
 
 
 @_case
-def layer_kernel(random: np.random.Generator) -> Case:
+def layers_kernel(random: np.random.Generator) -> Case:
     """A part among others runs alone on a barrier that was stopped: it waits for nobody."""
-    N, H, F = (int(random.integers(1, n)) for n in (5, 30, 90))
-    D = N * H
+    N, H, F, L = (int(random.integers(1, n)) for n in (5, 30, 90, 4))
+    D, first = N * H, int(random.integers(L))
     R, most, batch = _ragged(random)
     part, parts = _part(random)
     state = barrier.new_state()
@@ -170,22 +170,32 @@ def layer_kernel(random: np.random.Generator) -> Case:
     rows = [_dirty(R, width) for width in (padded(3 * D), D, padded(D), padded(F))]
     x = _floats(random, R, D, padded(D))
     weights = [
-        *(*_dense(random, D, 3 * D), *_dense(random, D, D), *_norm(random, D)),
-        *(*_dense(random, D, F), *_dense(random, F, D), *_norm(random, D)),
+        *(*_dense(random, L, D, 3 * D), *_dense(random, L, D, D), *_norm(random, L, D)),
+        *(*_dense(random, L, D, F), *_dense(random, L, F, D), *_norm(random, L, D)),
     ]
     scratch = _attention_scratch(random, most, H)
-    arguments = [part, parts, state, *constants, activation, x, *rows, *weights, *batch, *scratch]
-    written = (2, *range(10, 15), *range(31, 36))
-    return Case([*arguments, _dirty(0, 0, 0)], written, (10,) if parts == 1 else ())
+    which = [part, parts, state, first, L]
+    arguments = [*which, *constants, activation, x, *rows, *weights, *batch, *scratch]
+    written = (2, *range(12, 17), *range(33, 38))
+    return Case([*arguments, _dirty(0, 0, 0)], written, (12,) if parts == 1 else ())
 
 
-def _dense(random: np.random.Generator, depth: int, columns: int) -> list[Any]:
-    b = random.standard_normal((depth, columns)).astype(np.float32)
-    return [pack(b), _floats(random, 1, columns, padded(columns))]
+@_case
+def linger_kernel(random: np.random.Generator) -> Case:
+    """A bell that has rung, or does not."""
+    bell = np.array([random.integers(3)], np.int64)
+    return Case([bell, int(random.integers(3))], (), ())
 
 
-def _norm(random: np.random.Generator, D: int) -> list[Any]:
-    return [_floats(random, 1, D, padded(D)) for _ in range(2)]
+def _dense(random: np.random.Generator, layers: int, depth: int, columns: int) -> list[Any]:
+    packed = buffers.empty(layers, depth * padded(columns))
+    for panels in packed:
+        pack(random.standard_normal((depth, columns)).astype(np.float32), panels)
+    return [packed, _floats(random, layers, columns, padded(columns))]
+
+
+def _norm(random: np.random.Generator, layers: int, D: int) -> list[Any]:
+    return [_floats(random, layers, D, padded(D)) for _ in range(2)]
 
 
 def _elementwise(random: np.random.Generator) -> Case:
@@ -208,7 +218,8 @@ for _name in ("mean_pool_kernel", "max_pool_kernel"):
 
 
 NOT_OPS = {
-    "layer_kernel": "a whole layer: ops of the registry, one after the other",
+    "layers_kernel": "whole layers: ops of the registry, one after the other",
+    "linger_kernel": "computes nothing: a thread waits in it for the next call",
 }
 """Kernels that no op of the registry is made of, and why."""
 
@@ -216,10 +227,11 @@ NOT_OPS = {
 def kernels() -> dict[str, Any]:
     """Every kernel by name: those of the registry, and `NOT_OPS`."""
     from npbert.ops.registry import OPS
-    from npbert.ops.transformer_layer import layer_kernel
+    from npbert.ops.transformer_layer import layers_kernel
+    from npbert.simd.barrier import linger_kernel
 
     found = {kernel.name: kernel for op in OPS.values() for kernel in op.kernels}
     assert not found.keys() & NOT_OPS.keys()
-    others = {kernel.name: kernel for kernel in (layer_kernel,)}
+    others = {kernel.name: kernel for kernel in (layers_kernel, linger_kernel)}
     assert others.keys() == NOT_OPS.keys()
     return found | others

@@ -1,4 +1,4 @@
-"""One layer as one kernel: the bits of the ops one by one, on any number of threads."""
+"""Layers as one kernel: the bits of the ops one by one, on any number of threads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import goldens
 import numpy as np
 import pytest
 
+from npbert.engine import forward
 from npbert.engine.forward import Forward, Workspace
 from npbert.engine.packed import PackedWeights
 from npbert.engine.plan import plan_batch
@@ -16,6 +17,12 @@ from npbert.engine.trace import trace
 from npbert.simd import barrier
 
 pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(autouse=True)
+def a_call_for_each_layer(monkeypatch):
+    """So that `run` can look between them."""
+    monkeypatch.setattr(forward, "CALL_WORK", 0)
 
 
 @cache
@@ -100,6 +107,17 @@ def test_the_bits_do_not_know_the_threads(case, parts):
                 np.testing.assert_array_equal(
                     goldens.bits(buffer[:, :columns]), goldens.bits(expected[i][:, :columns])
                 )
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_bits_do_not_know_how_many_layers_a_call_runs(parts, monkeypatch):
+    expected = alone("deep")[-1]
+    layers = goldens.config("deep").num_layers
+    for at_once in range(1, layers + 1):
+        monkeypatch.setattr(forward, "_layers_at_once", lambda *_, n=at_once: n)
+        found = run("deep", parts)
+        assert len(found) == -(-layers // at_once) + 1
+        np.testing.assert_array_equal(goldens.bits(found[-1][0]), goldens.bits(expected[0]))
 
 
 def test_more_threads_than_there_is_work_for():
