@@ -1,8 +1,8 @@
 """npbert's own threads: how many, and how work is shared out.
 
-Threads start when the first call needs them, are daemons, block a millisecond after their last work,
-and are made again in a forked child. A caller works on its own job too, so any number of threads
-may call at once: with every helper busy elsewhere, a job simply runs on its caller.
+Threads start when the first call needs them, are daemons, block a millisecond after they last
+worked, and are made again in a forked child. A caller works on its own job too, so any number of
+threads may call at once: with every helper busy elsewhere, a job simply runs on its caller.
 """
 
 from __future__ import annotations
