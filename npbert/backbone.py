@@ -6,7 +6,9 @@ Source: keras_hub/src/models/bert/bert_backbone.py and keras_hub/src/models/back
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -24,9 +26,8 @@ from npbert.weights.checks import Place, collect, real_array, to_float32
 from npbert.weights.names import weight_shapes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from npbert.presets import Preset
+    from npbert.presets.savable import Model
 
 F32 = NDArray[np.float32]
 _KERAS_FIELDS = (
@@ -39,15 +40,9 @@ class _Presets:
     """``BertBackbone.presets``: the built-in presets, laid out as in Keras Hub."""
 
     def __get__(self, instance: object, owner: type) -> dict[str, dict[str, Any]]:
-        from npbert.presets import BUILT_IN
+        from npbert.presets import keras_presets
 
-        return {
-            name: {
-                "metadata": {"description": row.description, "params": row.parameters},
-                "kaggle_handle": row.handle,
-            }
-            for name, row in BUILT_IN.items()
-        }
+        return keras_presets()
 
 
 class Backbone:
@@ -72,9 +67,10 @@ class Backbone:
         """Load a model.
 
         Args:
-            preset: a directory that Keras Hub's ``save_to_preset`` or Hugging Face's
-                ``save_pretrained`` wrote, the name of an installed model package
-                (``"all-MiniLM-L6-v2"``), or, with ``load_weights=False``, a built-in preset's name.
+            preset: one of ``BertBackbone.presets``; ``kaggle://ORG/MODEL/keras/VARIANT`` or
+                ``hf://ORG/MODEL``; the name of an installed model package
+                (``"all-MiniLM-L6-v2"``); a directory that Keras Hub's ``save_to_preset`` or
+                Hugging Face's ``save_pretrained`` wrote; or a ``.keras`` archive.
             load_weights: False gives the architecture with fresh random weights.
             num_threads, dtype, name: as in `BertBackbone`.
             **overrides: config fields to replace, for instance ``activation="gelu_approximate"``.
@@ -334,20 +330,14 @@ class BertBackbone(Backbone):
 
     def get_config(self) -> dict[str, Any]:
         """Keras Hub's keys in its order; ours only where they differ from what Keras fixes."""
-        config = self.config.to_dict()
-        policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
+        from npbert.presets.save import keras_settings
+
         ours: dict[str, Any] = {}
-        if config["activation"] != "gelu_approximate":
-            ours["activation"] = config["activation"]
-        if config["layer_norm_epsilon"] != KERAS_LAYER_NORM_EPSILON:
-            ours["layer_norm_epsilon"] = config["layer_norm_epsilon"]
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": {**policy, "registered_name": None},
-            **{field: config[field] for field in _KERAS_FIELDS},
-            **ours,
-        }
+        if self.config.activation != "gelu_approximate":
+            ours["activation"] = self.config.activation
+        if self.config.layer_norm_epsilon != KERAS_LAYER_NORM_EPSILON:
+            ours["layer_norm_epsilon"] = self.config.layer_norm_epsilon
+        return {**keras_settings(self.config, self.name, "float32"), **ours}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -366,6 +356,127 @@ class BertBackbone(Backbone):
                 expected="what get_config returned",
             )
         return cls(**{name: value for name, value in config.items() if name != "trainable"})
+
+    # -- saving and loading ----------------------------------------------------------------------
+
+    def save_to_preset(
+        self,
+        preset_dir: str | os.PathLike[str],
+        max_shard_size: float | None = 10,
+        *,
+        dtype: str = "float32",
+        allow_lossy: bool = False,
+    ) -> None:
+        """Write a directory that ``from_preset`` loads, Keras Hub's too.
+
+        All files are written before the first takes its name; what was there before stays until
+        then, and after an error.
+
+        Args:
+            preset_dir: made if there is none. Other files in it stay.
+            max_shard_size: GiB; a larger model's weights are written as several files.
+            dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``, rounded to the nearest.
+            allow_lossy: Keras Hub's format holds no erf GELU and no epsilon other than 1e-12. True
+                saves such a model all the same: with a warning, and a note in metadata.json.
+
+        Raises:
+            ConfigError: the format cannot hold the model, or the files could not be written.
+            WeightError: a value is too large for ``dtype``.
+        """
+        from npbert.presets.save import save_preset
+
+        save_preset(
+            Path(preset_dir),
+            self._to_save(),
+            dtype=dtype,
+            max_shard_size=max_shard_size,
+            allow_lossy=allow_lossy,
+        )
+
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        *,
+        dtype: str = "float32",
+        allow_lossy: bool = False,
+    ) -> None:
+        """Write a ``.keras`` archive, which ``keras.saving.load_model`` loads.
+
+        Args and errors are those of `save_to_preset`.
+        """
+        from npbert.presets.save import save_archive
+
+        save_archive(Path(filepath), self._to_save(), dtype=dtype, allow_lossy=allow_lossy)
+
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        max_shard_size: float | None = None,
+        *,
+        dtype: str = "float32",
+    ) -> None:
+        """Write the weights alone, as Keras does.
+
+        Args:
+            filepath: ends in ``.weights.h5``; with a ``max_shard_size`` in ``.weights.json``.
+            max_shard_size: GiB in one file, or None for a single one.
+            dtype: as in `save_to_preset`.
+
+        Raises:
+            ConfigError: another ending, or the files could not be written.
+            WeightError: a value is too large for ``dtype``.
+        """
+        from npbert.presets.save import save_weights
+
+        model = self._to_save()
+        save_weights(Path(filepath), model, dtype=dtype, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+        """Take the weights in a file that Keras or npbert wrote, all of them or none.
+
+        Args:
+            filepath: ``.weights.h5``, ``.weights.json`` beside its shards, ``.keras``, or the
+                ``.h5`` of older Keras.
+            skip_mismatch: keep this model's own tensor wherever the file has none of its shape, and
+                warn of each.
+
+        Raises:
+            ModelFileError, UnsafeModelError, UnsupportedModelError, WeightError: the model is then
+                as it was.
+        """
+        from npbert.weights.load_file import load_file
+
+        path = Path(filepath)
+        weights = self._matching(path) if skip_mismatch else load_file(path, self.config)
+        self._engine = Engine(self.config, weights, self.num_threads)
+
+    def _matching(self, path: Path) -> dict[str, F32]:
+        """What fits of the file, and this model's own tensors for the rest."""
+        from npbert.weights.load_file import load_matching
+
+        loaded, skipped = load_matching(path, self.config)
+        for tensor, reason in skipped.items():
+            warnings.warn(f"{tensor} is not loaded from {path}: {reason}", stacklevel=3)
+        both = dict(self.weights()) | loaded
+        pooler = {"pooled_dense/kernel", "pooled_dense/bias"} <= both.keys()
+        return {name: both[name] for name in weight_shapes(self.config, pooler=pooler)}
+
+    def export_to_transformers(
+        self, path: str | os.PathLike[str], *, dtype: str = "float32"
+    ) -> None:
+        """Write config.json and model.safetensors, which transformers loads; holds every model.
+
+        Args and errors are those of `save_to_preset`.
+        """
+        from npbert.presets.save_hugging_face import save_hugging_face
+
+        save_hugging_face(Path(path), self._to_save(), dtype=dtype)
+
+    def _to_save(self) -> Model:
+        from npbert.presets.savable import Model
+
+        pooler = self._engine.weights.pooler is not None
+        return Model(self.config, self.weights(), pooler, self.name)
 
     def summary(self) -> None:
         """Print the layers, their shapes and their parameters as a table."""

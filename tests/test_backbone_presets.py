@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import goldens
 import numpy as np
@@ -13,7 +14,7 @@ from goldens import PRESETS
 import npbert
 from npbert import Backbone, BertBackbone
 from npbert.config import BertConfig
-from npbert.errors import ConfigError, ModelFileError, UnsupportedModelError
+from npbert.errors import ConfigError, DependencyError, UnsupportedModelError
 from npbert.parity.bundle import load_bundle
 from npbert.presets import BUILT_IN
 from npbert.weights import weight_shapes
@@ -84,8 +85,10 @@ def test_from_preset_of_another_architecture_names_it(tmp_path):
         Backbone.from_preset(tmp_path)
 
 
-def test_from_preset_does_not_download():
-    with pytest.raises(ModelFileError, match="weights of 'bert_base_en' are not on this machine"):
+def test_from_preset_downloads_with_kagglehub(monkeypatch, tmp_path):
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "kagglehub", None)  # it cannot be imported
+    with pytest.raises(DependencyError, match="models from Kaggle need the package kagglehub"):
         Backbone.from_preset("bert_base_en")
 
 

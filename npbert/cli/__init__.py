@@ -4,7 +4,9 @@
 `embed`          texts -> vectors, to a file or a table
 `similarity`     texts -> how alike they are
 `info`           what a model directory says, and which limit is in force
-`presets`        the models that have names
+`presets`        the models that have names, and which are on disk
+`download`       a model to this machine
+`convert`        a model from one library's format to another's
 `warmup`         the kernels compiled ahead of time, for this machine or for others
 `bench`          npbert against its peers, on this machine
 ================ ==============================================================================
@@ -23,7 +25,7 @@ from typing import Annotated, Any
 
 import typer
 
-from npbert.cli import bench, embed, info, presets, similarity, warmup
+from npbert.cli import bench, convert, download, embed, info, presets, similarity, warmup
 from npbert.errors import NpbertError
 
 app = typer.Typer(
@@ -33,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (embed, similarity, info, presets, warmup, bench):
+for verb in (embed, similarity, info, presets, download, convert, warmup, bench):
     name = verb.__name__.rsplit(".", 1)[-1]
     app.command(name, epilog=verb.EXAMPLE)(verb.run)
 

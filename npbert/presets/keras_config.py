@@ -15,7 +15,12 @@ from npbert.errors import ConfigError, UnsupportedModelError
 _CLASSES: Final = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 # Every one of them is loaded as float32, as Keras Hub does.
 _DTYPES: Final = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64")
-_POLICIES: Final = ("DTypePolicy", "FloatDTypePolicy", "Policy")
+_REFUSED: Final = {
+    "int4": "its numbers are packed two to a byte",
+    "float8": "its numbers are meant for arithmetic in float8",
+    "gptq": "its numbers are packed, in groups that a calibration chose",
+    "awq": "its numbers are packed, in groups that a calibration chose",
+}
 _IGNORED: Final = ("name", "trainable", "dtype")
 
 
@@ -27,7 +32,7 @@ def keras_fields(raw: Mapping[str, Any], where: Path) -> tuple[dict[str, Any], s
         where: the file.
 
     Raises:
-        UnsupportedModelError: another architecture, or a quantised model.
+        UnsupportedModelError: another architecture, or quantised to anything but int8.
         ConfigError: the file has no config to read.
     """
     _check_class(raw.get("registered_name"), where)
@@ -58,23 +63,42 @@ def _check_class(name: object, where: Path) -> None:
 
 
 def _dtype(policy: object, where: Path) -> str:
-    """The name of the dtype policy: a string, or the object Keras serialises it to."""
-    if policy is None:
+    """The name of the dtype policy; of a map of policies, int8 if there is one, else its default.
+
+    Source: keras/src/dtype_policies, ``serialize`` of ``DTypePolicy``, ``QuantizedDTypePolicy``
+    and ``DTypePolicyMap``, which Keras Hub writes once any layer is quantised.
+    """
+    saved = _mapping(policy) or {}
+    config = _mapping(saved.get("config")) or {}
+    if saved.get("class_name") != "DTypePolicyMap":
+        return _one_dtype(policy, where)
+    # A policy in a map may have no name, which stands for the default.
+    default = _one_dtype(config.get("default_policy"), where)
+    policies = _mapping(config.get("policy_map")) or {}
+    names = [_one_dtype(each, f"{where}: dtype of {layer}") for layer, each in policies.items()]
+    return "int8" if "int8" in names else default
+
+
+def _one_dtype(policy: object, where: object) -> str:
+    """The name of a float policy or ``"int8"``; a policy is a name or what Keras makes of it."""
+    config = _mapping((_mapping(policy) or {}).get("config")) or {}
+    # A quantised policy has a mode, "int4/128" with a size of groups, or a name that begins so.
+    name = policy if isinstance(policy, str) else config.get("mode") or config.get("name")
+    if policy is None or (name is None and "name" in config):
         return "float32"
-    name: object = policy
-    kind: object = "DTypePolicy"
-    if not isinstance(policy, str):
-        saved = _mapping(policy) or {}
-        kind = saved.get("class_name")
-        name = (_mapping(saved.get("config")) or {}).get("name")
-    if kind in _POLICIES and isinstance(name, str) and name in _DTYPES:
-        return name
+    mode = name.partition("_from_")[0].partition("/")[0] if isinstance(name, str) else None
+    if mode == "int8" or mode in _DTYPES:
+        return mode
+    if mode in _REFUSED:
+        what, received = f"{mode} weights are not read: {_REFUSED[mode]}.", name
+    else:
+        what, received = "the preset's dtype is not one that npbert knows.", policy
     raise UnsupportedModelError(
-        "the preset's dtype is not a float, as in a quantised model.",
+        what,
         where=where,
-        received=f"{kind} {name!r}" if name else kind or repr(policy),
-        expected=", ".join(_DTYPES),
-        fix="save the preset before quantising it",
+        received=f"{received!r:.80}",
+        expected=f"{', '.join(_DTYPES)}, or int8",
+        fix="save the preset before quantising it, or quantise it to int8",
     )
 
 

@@ -1,9 +1,10 @@
-"""`load_preset`: what a name or a path means, as a config and, if asked for, weights."""
+"""`load_preset`: what a name, a handle or a path means, as a config and, if asked for, weights."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,9 +14,10 @@ from npbert.config import BertConfig, unknown_name
 from npbert.errors import InputTypeError, ModelFileError
 from npbert.presets.directory import check_directory, read_config, read_weights
 from npbert.presets.installed import find_installed, packaged
-from npbert.presets.registry import BUILT_IN
+from npbert.presets.registry import BUILT_IN, KERAS
 from npbert.weights import Array
 
+_REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _FIELDS: Final = [field.name for field in dataclasses.fields(BertConfig)]
 
 
@@ -24,7 +26,7 @@ class Preset:
     """A model as it was found.
 
     Args:
-        name: what was asked for: a known name, or the directory's own name.
+        name: what was asked for: a known name, a handle, or the directory's own name.
         kind: who wrote it; ``"built-in"`` is a config that comes with npbert, without files.
         config: valid, overrides included.
         weights: canonical name -> float32 array, or None when they were not asked for.
@@ -48,35 +50,58 @@ def load_preset(
 ) -> Preset:
     """Find a model and read it: all of it, or an error and nothing.
 
-    A known name wins over a directory of the same name, as in Keras Hub; ``./name`` is the
-    directory.
+    A known name wins over a directory of the same name, as in Keras Hub; ``./name`` and
+    ``Path("name")`` are the directory. A path brings no code for networks.
 
     Args:
-        preset: a built-in name, a packaged model's name, or a directory in the format of Keras Hub
-            or Hugging Face.
-        load_weights: False reads the config alone; a built-in name then needs no files.
-        overrides: fields of `BertConfig` that replace those of the file.
+        preset: a built-in name, ``kaggle://ORG/MODEL/keras/VARIANT[/VERSION]``,
+            ``hf://ORG/MODEL``, a packaged model's name, a ``.keras`` archive, or a directory in the
+            format of Keras Hub or Hugging Face.
+        load_weights: False reads the config alone; the ten BERT presets then need no files.
+        overrides: fields of `BertConfig` that replace those of the file. With ``num_layers``, the
+            layers past it are left where they are.
 
     Raises:
         ConfigError: a field of the config, or an override, is not acceptable.
-        ModelFileError: a file is missing or damaged, or would have to be downloaded.
+        DependencyError: the client of the hub is not installed.
+        ModelFileError: a file is missing or damaged, or a hub does not give it.
         UnsafeModelError: a file could run code or reach other files.
-        UnsupportedModelError: another architecture, or a quantised or sharded model.
+        UnsupportedModelError: another architecture, or a dtype that is not read.
         WeightError: the weights are not those of the config.
     """
     for name in overrides:
         if name not in _FIELDS:
             raise unknown_name("override", name, _FIELDS)
     source = _fspath(preset)
-    if source in BUILT_IN:
-        return _built_in(source, load_weights, overrides)
-    if packaged(source):
-        return _from_directory(find_installed(source), source, load_weights, overrides)
-    if "://" in source:
-        raise _no_download(source)
+    if isinstance(preset, str):
+        if source in BUILT_IN and not load_weights:
+            return _built_in(source, overrides)
+        if packaged(source):
+            return _from_directory(find_installed(source), source, load_weights, overrides)
+        if source in KERAS or "://" in source:
+            return _from_hub(source, load_weights, overrides)
     path = Path(source)
-    check_directory(path)
+    if path.suffix == ".keras" and not path.is_dir():
+        from npbert.presets.archive import load_archive
+
+        return load_archive(path, load_weights=load_weights, overrides=overrides)
+    _check_directory(path, source)
     return _from_directory(path, path.resolve().name, load_weights, overrides)
+
+
+def _check_directory(path: Path, source: str) -> None:
+    """As `check_directory`; what looks like a name on Hugging Face is told how to be one."""
+    try:
+        check_directory(path)
+    except ModelFileError as error:
+        if not _REPOSITORY.fullmatch(source) or path.exists():
+            raise
+        raise ModelFileError(
+            error.what,
+            received=error.received,
+            expected=error.expected,
+            fix=f"for the model on Hugging Face, write 'hf://{source}'",
+        ) from None
 
 
 def _fspath(preset: object) -> str:
@@ -98,22 +123,19 @@ def _from_directory(
     path: Path, name: str, load_weights: bool, overrides: Mapping[str, object]
 ) -> Preset:
     kind, config, dtype = read_config(path, overrides)
-    weights = read_weights(path, kind, config) if load_weights else None
+    if not load_weights:
+        return Preset(name, kind, config, None, path, dtype)
+    weights = read_weights(path, kind, config, leave_out_layers="num_layers" in overrides)
     return Preset(name, kind, config, weights, path, dtype)
 
 
-def _built_in(name: str, load_weights: bool, overrides: Mapping[str, object]) -> Preset:
-    if load_weights:
-        raise _no_download(name)
+def _from_hub(source: str, load_weights: bool, overrides: Mapping[str, object]) -> Preset:
+    from npbert.presets.hubs import fetch, handle_of
+
+    path = fetch(handle_of(source), load_weights=load_weights, overrides=overrides)
+    return _from_directory(path, source, load_weights, overrides)
+
+
+def _built_in(name: str, overrides: Mapping[str, object]) -> Preset:
     config = dataclasses.replace(BUILT_IN[name].config, **dict(overrides))  # type: ignore[arg-type]
     return Preset(name, "built-in", config, None, None, None)
-
-
-def _no_download(source: str) -> ModelFileError:
-    return ModelFileError(
-        f"the weights of {source!r} are not on this machine, and this version does not download.",
-        received=repr(source),
-        expected="a directory that holds the preset",
-        fix="download the preset with Keras Hub or by hand and give its directory, "
-        "or pass load_weights=False for a built-in name",
-    )

@@ -11,11 +11,12 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final, cast
 
+from npbert.errors import ConfigError
 from npbert.user_cache import check_private, user_cache
+from npbert.weights.atomic import replacing
 from npbert.weights.files import open_regular
 
 _FILE: Final = "verified.json"
@@ -61,14 +62,9 @@ def _read() -> dict[str, str]:
 
 def _write(known: dict[str, str]) -> None:
     """Replace the memory in one step: a reader sees the old file or the new one."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ConfigError):
         folder = user_cache()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_private(folder, os.lstat(folder), stat.S_IFDIR)
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=_FILE)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(known, file)
-            os.replace(temporary, folder / _FILE)
-        except OSError:
-            os.unlink(temporary)
+        with replacing(folder) as files:
+            files.file(folder / _FILE, mode=0o600).write_text(json.dumps(known), encoding="utf-8")

@@ -36,8 +36,9 @@ class Embedder:
     with any ``batch_size`` and any number of threads.
 
     Args:
-        model: a model's directory, the name of an installed one (``"all-MiniLM-L6-v2"``), or a
-            `BertBackbone` loaded from either.
+        model: a model's directory, the name of an installed one (``"all-MiniLM-L6-v2"``), a handle
+            (``"hf://sentence-transformers/all-MiniLM-L6-v2"``), or a `BertBackbone` loaded from
+            one of them.
         activation: replaces the config's, for instance by Keras Hub's ``"gelu_approximate"``.
         max_seq_length: replaces the model's limit on tokens, up to its position table.
         num_threads: None means every CPU this process may use.

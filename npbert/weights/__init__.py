@@ -2,11 +2,22 @@
 
 ==================== ==========================================================================
 `names`              the one table: each tensor's shape, place in Keras's h5, Hugging Face name
-`keras_h5`           Keras's ``model.weights.h5`` -> arrays
+`keras_h5`           Keras's ``model.weights.h5`` -> arrays; sharded, int8 and old files too
+`keras_layouts`      where Keras has put a layer's variables over the years
+`legacy_h5`          the ``.h5`` of Keras before version 3
+`int8`               Keras's int8 weights -> float32
 `hugging_face`       Hugging Face's ``model.safetensors`` -> arrays
+`keras_archive`      a ``.keras`` archive, read in place; `zip_safety` says what it may contain
+`load_file`          a weights file of any kind that Keras knows, for a model that exists
+`save_h5`            arrays -> Keras's ``model.weights.h5``, or shards; through `sink`
+`save_safetensors`   arrays -> ``model.safetensors``
+`atomic`             files written whole or not at all
+`dtypes`             float32, float16 and bfloat16 as they are stored
+`shards`             the index of weights in several files, and which files it may name
 `safetensors_file`   the safetensors format itself: header rules, one tensor at a time
 `checks`             complete, right shapes, finite: the same rules for every format
-`files`              regular files only, and what a file that is something else looks like
+`h5_safety`          what an HDF5 file may contain before anything is read from it
+`files`              regular files only, unchanged until read, named when something else
 `strict_json`        JSON without duplicate keys, NaN or surprises
 ==================== ==========================================================================
 

@@ -1,4 +1,4 @@
-"""Opening a model file: regular files only, and a name for what it is when it is something else."""
+"""Opening a model file: regular files only, unchanged until they are read, named when wrong."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ def open_regular(path: Path) -> Generator[io.BufferedReader]:
     """Open a regular, non-empty file for reading; nothing else is opened, so nothing blocks.
 
     Raises:
-        ModelFileError: the file is missing, unreadable, empty, or a directory, FIFO or device.
+        ModelFileError: the file is missing, unreadable, empty, or a directory, FIFO or device; or,
+            when the reading is done, it is no longer the file that was opened.
     """
     try:
-        _require_regular(path, os.stat(path))
+        before = os.stat(path)
+        _require_regular(path, before)
         # Between the two calls the file could become a FIFO: never wait for one, look again.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         file = open(os.open(path, flags), "rb")  # noqa: SIM115
@@ -58,6 +60,28 @@ def open_regular(path: Path) -> Generator[io.BufferedReader]:
         if status.st_size == 0:
             raise ModelFileError("the file is empty (0 bytes).", where=path, fix=_AGAIN)
         yield file
+        _require_unchanged(path, before)
+
+
+def _require_unchanged(path: Path, before: os.stat_result) -> None:
+    """What was read is of one moment: same file, same size, not written to since."""
+    try:
+        after = _identity(os.stat(path))
+    except OSError:
+        after = None
+    if after != _identity(before):
+        raise ModelFileError(
+            "the file was changed while it was read.",
+            where=path,
+            received="another size, time or file than when it was opened"
+            if after
+            else "the file is gone",
+            fix="load the model again when nothing writes to it",
+        )
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _require_regular(path: Path, status: os.stat_result) -> None:

@@ -1,16 +1,19 @@
-"""Keras's ``model.weights.h5`` -> arrays under npbert's names.
+"""Keras's ``model.weights.h5`` -> arrays under npbert's names; sharded and legacy files too.
 
-Source: keras/src/saving/saving_lib.py, ``H5IOStore``, and a file written by Keras Hub 0.32. An HDF5
-file can point outside itself and can declare far more than it holds; see `h5_safety`.
+Source: keras/src/saving/saving_lib.py, ``H5IOStore`` and ``ShardedH5IOStore``, and files written
+by Keras Hub 0.32. An HDF5 file can point outside itself and can declare far more than it holds;
+see `h5_safety`.
 """
 
 from __future__ import annotations
 
 import importlib
-import re
 import threading
+import warnings
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -19,73 +22,165 @@ from npbert.errors import ModelFileError, NpbertError, ResourceLimitError
 from npbert.weights.checks import Place, bfloat16_to_float32, collect, to_float32, unique_keys
 from npbert.weights.files import HDF5_MAGIC, HEAD_BYTES, not_the_format, open_regular
 from npbert.weights.h5_safety import check_float, check_storage, is_bfloat16, safe_datasets
+from npbert.weights.int8 import dequantise, take_scales
+from npbert.weights.keras_layouts import is_weight, layer_of, table_key
+from npbert.weights.legacy_h5 import legacy_keys
 from npbert.weights.names import Array, tensors
+from npbert.weights.shards import read_index
 
 # The HDF5 library is not safe for concurrent use everywhere, and a handle is never kept.
-_LOCK: Final = threading.Lock()
-
-# What Keras keeps beside the weights: a compiled model's optimizer, dropout's random state.
-_NOT_WEIGHTS: Final = re.compile(r"^/optimizer/|/seed_generator[^/]*/vars/")
-# Keras 3.0.0 to 3.0.2 wrote the attention's projections under private names.
-_OLD_PROJECTION: Final = re.compile(r"/_(query|key|value|output)_dense/")
+LOCK: Final = threading.Lock()
 
 
-def load(path: Path, config: BertConfig) -> dict[str, Array]:
-    """The weights in ``path``, an HDF5 file that Keras wrote, in the order of `weight_shapes`.
+class Stored(NamedTuple):
+    """One dataset, the file it is in and its name there."""
+
+    path: Path
+    key: str
+    dataset: Any
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}: {self.key}"
+
+
+def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> dict[str, Array]:
+    """The weights in ``path``, in the order of `weight_shapes`.
+
+    int8 weights become float32, with a warning that says so.
 
     Args:
-        path: the file.
+        path: an HDF5 file that Keras wrote, or the index (``.json``) of several.
         config: what it must hold; checked before any data is read.
+        leave_out_layers: whether layers past the config's ``num_layers`` may be left out.
 
     Raises:
-        ModelFileError: the file is missing, damaged or not HDF5.
-        UnsafeModelError: the file points outside itself, or would load code.
-        ResourceLimitError: the file declares far more than a BERT has.
-        UnsupportedModelError: the weights are not floats.
+        ModelFileError: a file is missing, damaged, changing or not HDF5.
+        UnsafeModelError: a file points outside itself or would load code, or a shard is elsewhere.
+        ResourceLimitError: a file declares far more than a BERT has.
+        UnsupportedModelError: the weights are neither floats nor Keras's int8.
         WeightError: a tensor is missing, extra, of the wrong shape, double or not finite.
     """
-    _check_magic(path)
     h5py: Any = importlib.import_module("h5py")
-    with _LOCK:
-        try:
-            with h5py.File(path, "r", locking="best-effort") as file:
-                return _load(h5py, file, path, config)
-        except NpbertError:
-            raise
-        except MemoryError as error:
-            raise ResourceLimitError(
-                "the file asks for more memory than there is.", where=path, fix="free some memory"
-            ) from error
-        except Exception as error:
-            # Damage shows as OSError, RuntimeError, KeyError, UnicodeDecodeError and others.
-            raise ModelFileError(
-                "the HDF5 file cannot be read.",
-                where=path,
-                received=f"{type(error).__name__}: {error}",
-                fix="get the file again; it is damaged or incomplete",
-            ) from error
+    with LOCK, ExitStack() as files:
+        stored = find_stored(h5py, files, path, config)
+        if leave_out_layers:
+            stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
+        loaded, quantised = collect_stored(h5py, stored, path, config)
+    if quantised:
+        warnings.warn(
+            f"{path} holds int8 weights. They are loaded as float32, each divided by its scale;"
+            " Keras also rounds what it multiplies them with, so its outputs differ a little",
+            stacklevel=2,
+        )
+    return loaded
 
 
-def _check_magic(path: Path) -> None:
-    with open_regular(path) as file:
-        head = file.read(HEAD_BYTES)
-    if not head.startswith(HDF5_MAGIC):
-        raise not_the_format(head, path, "an HDF5 file")
+def collect_stored(
+    h5py: Any, stored: dict[str, Stored], path: Path, config: BertConfig
+) -> tuple[dict[str, Array], bool]:
+    """The arrays, and whether any of them was int8."""
+    wanted = {tensor.h5: tensor for tensor in tensors(config)}
+    scales = take_scales(stored, wanted.values(), is_int8=_is_int8, shape_of=_shape, where=path)
+    floats = [each for key, each in stored.items() if key not in scales]
+    for each in [*floats, *scales.values()]:
+        check_float(each.dataset, each.where)
+
+    def read(place: Place, each: Stored) -> Array:
+        if place.key not in scales:
+            return read_floats(h5py, each)
+        values = _read(h5py, each)
+        return dequantise(values, read_floats(h5py, scales[place.key]), wanted[place.key])
+
+    places = [Place(tensor.name, key, tensor.shape) for key, tensor in wanted.items()]
+    return collect(places, stored, shape_of=_shape, read=read, where=path), bool(scales)
 
 
-def _load(h5py: Any, file: Any, path: Path, config: BertConfig) -> dict[str, Array]:
+# -- reading one dataset ---------------------------------------------------------------------------
+
+
+def read_floats(h5py: Any, stored: Stored) -> Array:
+    array = _read(h5py, stored)
+    if is_bfloat16(stored.dataset):
+        return bfloat16_to_float32(array.view(np.uint16))
+    return to_float32(array)
+
+
+def _read(h5py: Any, stored: Stored) -> Any:
+    with errors_of(stored.path):
+        check_storage(h5py, stored.dataset, stored.where)
+        return stored.dataset[...]
+
+
+def _is_int8(stored: Stored) -> bool:
+    return bool(stored.dataset.dtype == np.int8)
+
+
+def _shape(stored: Stored) -> tuple[int, ...]:
+    return tuple(stored.dataset.shape)
+
+
+# -- finding the datasets --------------------------------------------------------------------------
+
+
+def find_stored(h5py: Any, files: ExitStack, path: Path, config: BertConfig) -> dict[str, Stored]:
+    """What the file or the shards hold, by the keys of the table; all stay open."""
+    if path.suffix == ".json":
+        return _sharded(h5py, files, path, config)
+    file, found = files.enter_context(_open(h5py, path, config))
+    datasets = {key: Stored(path, key, dataset) for key, dataset in found.items()}
+    pairs = legacy_keys(file, found, config)
+    return by_table_key(datasets, pairs or [(table_key(key), key) for key in found], path)
+
+
+def _sharded(h5py: Any, files: ExitStack, path: Path, config: BertConfig) -> dict[str, Stored]:
+    index = read_index(path, lists=True)
+    datasets: dict[str, Stored] = {}
+    held: dict[str, set[str]] = {}
+    for name, shard in index.shards.items():
+        _, found = files.enter_context(_open(h5py, shard, config))
+        held[name] = {key.rpartition("/")[0] for key in found}
+        datasets |= {f"{name}: {key}": Stored(shard, key, found[key]) for key in found}
+    index.check(held)
+    pairs = [(table_key(each.key), written) for written, each in datasets.items()]
+    return by_table_key(datasets, pairs, path)
+
+
+def by_table_key(
+    datasets: Mapping[str, Stored], pairs: Iterable[tuple[str, str]], path: Path
+) -> dict[str, Stored]:
+    keys = unique_keys(pairs, path)
+    return {key: datasets[written] for key, written in keys.items() if is_weight(key)}
+
+
+@contextmanager
+def _open(h5py: Any, path: Path, config: BertConfig) -> Generator[tuple[Any, dict[str, Any]]]:
+    """An HDF5 file and its datasets by their path, once nothing in it reaches outside."""
     limit = 10_000 + 100 * config.num_layers  # Keras writes 45 nodes a layer
-    found = safe_datasets(h5py, file, path, limit)
-    keys = unique_keys(((_OLD_PROJECTION.sub(r"/\1_dense/", key), key) for key in found), path)
-    stored = {k: found[key] for k, key in keys.items() if not _NOT_WEIGHTS.search(key)}
-    for key, dataset in stored.items():
-        check_float(dataset, f"{path}: {key}")
-    places = [Place(tensor.name, tensor.h5, tensor.shape) for tensor in tensors(config)]
+    with open_regular(path) as plain:
+        head = plain.read(HEAD_BYTES)
+        if not head.startswith(HDF5_MAGIC):
+            raise not_the_format(head, path, "an HDF5 file")
+        with errors_of(path), h5py.File(path, "r", locking="best-effort") as file:
+            yield file, safe_datasets(h5py, file, path, limit)
 
-    def read(place: Place, dataset: Any) -> Array:
-        check_storage(h5py, dataset, f"{path}: {place.key}")
-        if is_bfloat16(dataset):
-            return bfloat16_to_float32(dataset[...].view(np.uint16))
-        return to_float32(dataset[...])
 
-    return collect(places, stored, shape_of=lambda d: tuple(d.shape), read=read, where=path)
+@contextmanager
+def errors_of(path: Path) -> Generator[None]:
+    """Turn what h5py raises into npbert's errors."""
+    try:
+        yield
+    except NpbertError:
+        raise
+    except MemoryError as error:
+        raise ResourceLimitError(
+            "the file asks for more memory than there is.", where=path, fix="free some memory"
+        ) from error
+    except Exception as error:
+        # Damage shows as OSError, RuntimeError, KeyError, UnicodeDecodeError and others.
+        raise ModelFileError(
+            "the HDF5 file cannot be read.",
+            where=path,
+            received=f"{type(error).__name__}: {error}",
+            fix="get the file again; it is damaged or incomplete",
+        ) from error

@@ -91,6 +91,11 @@ class Tensor:
         """Whether Hugging Face stores this tensor transposed."""
         return self.name.endswith("/kernel")
 
+    @property
+    def is_matrix(self) -> bool:
+        """Whether this is a kernel or an embedding's table, which Keras can quantise."""
+        return self.name.endswith(("/kernel", "/embeddings"))
+
     def from_hugging_face(self, array: Array) -> Array:
         """Hugging Face's layout to Keras's: transpose a kernel, then give the heads their axis."""
         # (N*H, D) -> (D, N*H) -> (D, N, H)

@@ -14,7 +14,7 @@ from npbert.cli import embed, sources
 
 from .conftest import Npbert
 
-VERBS = ("embed", "similarity", "info", "presets", "warmup", "bench")
+VERBS = ("embed", "similarity", "info", "presets", "download", "warmup", "bench")
 PYTHON = [sys.executable, "-m", "npbert.cli"]
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
+from weights import model_files
 
-from npbert.errors import ConfigError, ModelFileError, UnsafeModelError, UnsupportedModelError
+from npbert.errors import (
+    ConfigError,
+    ModelFileError,
+    UnsafeModelError,
+    UnsupportedModelError,
+    WeightError,
+)
 from npbert.presets import load_preset
+from npbert.presets.directory import read_config, read_weights
+from npbert.weights import weight_shapes
 
 from .model_folders import PRESETS, change, copy
 
@@ -81,15 +94,102 @@ def test_only_a_pickle(tmp_path: Path):
         load_preset(folder)
 
 
-@pytest.mark.parametrize(
-    ("name", "index"),
-    [("keras_tiny", "model.weights.json"), ("hf_tiny", "model.safetensors.index.json")],
-)
-def test_several_weights_files(tmp_path: Path, name: str, index: str):
-    folder = copy(name, tmp_path)
-    next(folder.glob("model.*")).rename(folder / index)
-    with pytest.raises(UnsupportedModelError, match="the weights are in several files"):
+def _same(folder: Path, name: str) -> bool:
+    found, expected = load_preset(folder).weights, load_preset(PRESETS / name).weights
+    assert found is not None
+    assert expected is not None
+    assert found.keys() == expected.keys()
+    return all(np.array_equal(found[key], expected[key]) for key in expected)
+
+
+def _sharded(name: str, to: Path) -> tuple[Path, Path]:
+    """A golden directory with its weights in three files: the directory, the index."""
+    folder = copy(name, to)
+    weights = next(folder.glob("model.*"))
+    if name == "keras_tiny":
+        index = model_files.shard_h5(weights, folder / "model.weights.json", 3)
+    else:
+        named = load_file(weights)
+        index = model_files.shard_safetensors(named, folder / "model.safetensors.index.json", 3)
+    weights.unlink()
+    return folder, index
+
+
+@pytest.mark.parametrize("name", ["keras_tiny", "hf_tiny", "hf_tiny_prefixed"])
+def test_several_weights_files(tmp_path: Path, name: str):
+    folder, _ = _sharded(name, tmp_path)
+    assert _same(folder, name)
+
+
+@pytest.mark.parametrize("name", ["keras_tiny", "hf_tiny"])
+def test_one_file_wins_over_an_index(tmp_path: Path, name: str):
+    folder, index = _sharded(name, tmp_path)
+    index.write_text("{}")
+    whole = next((PRESETS / name).glob("model.*"))
+    shutil.copy(whole, folder / whole.name)
+    assert _same(folder, name)
+
+
+@pytest.mark.parametrize("name", ["keras_tiny", "hf_tiny"])
+def test_a_damaged_index(tmp_path: Path, name: str):
+    folder, index = _sharded(name, tmp_path)
+    index.write_bytes(index.read_bytes()[:-9])
+    with pytest.raises(ModelFileError, match=rf"not valid JSON(.|\n)*{index.name}"):
         load_preset(folder)
+
+
+def test_a_snapshot_of_a_hub_cache(tmp_path: Path):
+    """Every file of it is a link to ``blobs``, as huggingface_hub keeps them."""
+    folder, _ = _sharded("hf_tiny", tmp_path)
+    cache = tmp_path / "models--someone--bert"
+    snapshot = cache / "snapshots" / "0123abcd"
+    snapshot.mkdir(parents=True)
+    (cache / "blobs").mkdir()
+    for i, file in enumerate(sorted(folder.iterdir())):
+        file.rename(cache / "blobs" / f"{i:040}")
+        (snapshot / file.name).symlink_to(f"../../blobs/{i:040}")
+    assert _same(snapshot, "hf_tiny")
+
+
+@pytest.mark.parametrize("name", ["keras_tiny", "hf_tiny"])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_fewer_layers_than_the_files_have(tmp_path: Path, name: str, sharded: bool):
+    folder = _sharded(name, tmp_path)[0] if sharded else PRESETS / name
+    whole = read_config(folder, {})[1].num_layers
+    loaded = load_preset(folder, overrides={"num_layers": whole - 1})
+    assert loaded.weights is not None
+    shapes = {key: array.shape for key, array in loaded.weights.items()}
+    assert shapes == weight_shapes(loaded.config)
+    kind, config, _ = read_config(folder, {"num_layers": whole - 1})
+    with pytest.raises(WeightError, match="16 tensors are in the file without a place"):
+        read_weights(folder, kind, config)
+
+
+@pytest.mark.parametrize("name", ["keras_tiny", "hf_tiny"])
+def test_a_config_with_fewer_layers_than_the_files_have(tmp_path: Path, name: str):
+    folder = copy(name, tmp_path)
+    change(folder, {"num_layers" if name == "keras_tiny" else "num_hidden_layers": 1})
+    with pytest.raises(WeightError, match="tensors are in the file without a place"):
+        load_preset(folder)
+
+
+def test_int8(tmp_path: Path):
+    folder = copy("keras_tiny", tmp_path)
+    config = read_config(folder, {})[1]
+    arrays = load_preset(folder).weights
+    assert arrays is not None
+    stored, scales, meant = model_files.quantise(arrays, ["pooled_dense/kernel"], config)
+    with h5py.File(model_files.write_h5(folder / "model.weights.h5", stored, config), "a") as file:
+        for key, scale in scales.items():
+            file[key] = scale
+    policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
+    saved = {"default_policy": None, "policy_map": {"pooled_dense": policy}}
+    change(folder, {"dtype": {"class_name": "DTypePolicyMap", "config": saved}})
+    with pytest.warns(UserWarning, match=r"model.weights.h5 holds int8 weights"):
+        preset = load_preset(folder)
+    assert preset.dtype == "int8"
+    assert preset.weights is not None
+    model_files.assert_same(preset.weights, meant)
 
 
 @pytest.mark.parametrize(

@@ -55,18 +55,67 @@ def test_float_policies(name: str, kind: str | None):
     assert keras_fields(_raw(dtype=saved), WHERE) == (SIZES, name)
 
 
+def _quantised(mode: str, kind: str = "QuantizedDTypePolicy", **more: Any) -> dict[str, Any]:
+    config = {"mode": mode, "source_name": None} | more
+    return {"module": "keras.dtype_policies", "class_name": kind, "config": config}
+
+
+def _map(policies: dict[str, Any], default: object = None) -> dict[str, Any]:
+    config = {"default_policy": default, "policy_map": policies}
+    return {"module": "keras.dtype_policies", "class_name": "DTypePolicyMap", "config": config}
+
+
 @pytest.mark.parametrize(
-    ("dtype", "received"),
+    ("dtype", "name"),
     [
-        ({"class_name": "DTypePolicyMap", "config": {"policy_map": {}}}, "DTypePolicyMap"),
-        (_policy("int8_from_float32", "QuantizedDTypePolicy"), "QuantizedDTypePolicy 'int8_from"),
-        ("int8_from_float32", "DTypePolicy 'int8_from_float32'"),
-        (_policy(["float32"]), r"DTypePolicy \['float32'\]"),
-        (5, "5"),
+        ("int8_from_bfloat16", "int8"),
+        (_quantised("int8"), "int8"),
+        (_map({"token_embedding": _quantised("int8"), "pooled_dense": _policy(None)}), "int8"),
+        (_map({"token_embedding": _policy(None)}, _policy("float16")), "float16"),
+        (_map({}, _quantised("int8", source_name="float32")), "int8"),
+        (_map({}), "float32"),
+        (_policy(None), "float32"),
     ],
 )
-def test_quantised(dtype: object, received: str):
-    message = rf"dtype is not a float, as in a quantised model(.|\n)*received: {received}"
+def test_int8_and_maps_of_policies(dtype: object, name: str):
+    assert keras_fields(_raw(dtype=dtype), WHERE) == (SIZES, name)
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode", "reason"),
+    [
+        (_quantised("int4/128", "Int4DTypePolicy"), "int4", "packed two to a byte"),
+        (
+            _quantised("float8", "QuantizedFloat8DTypePolicy", amax_history_length=1024),
+            "float8",
+            "meant for arithmetic in float8",
+        ),
+        (_quantised("gptq/4/128", "GPTQDTypePolicy"), "gptq", "packed, in groups"),
+        (_quantised("awq/4/128", "AWQDTypePolicy"), "awq", "packed, in groups"),
+        ("int4/-1_from_float32", "int4", "packed two to a byte"),
+    ],
+)
+def test_other_quantisations_are_refused_with_the_reason(policy: Any, mode: str, reason: str):
+    for dtype in (policy, _map({"pooled_dense": policy}), _map({}, policy)):
+        with pytest.raises(UnsupportedModelError) as error:
+            keras_fields(_raw(dtype=dtype), WHERE)
+        assert error.value.what.startswith(f"{mode} weights are not read: its numbers are {reason}")
+        assert str(error.value.received).startswith(f"'{mode}")
+
+
+def test_the_layer_is_named():
+    policies = {"token_embedding": _quantised("int8"), "pooled_dense": _quantised("float8")}
+    message = r"float8 weights are not read(.|\n)*config.json: dtype of pooled_dense"
+    with pytest.raises(UnsupportedModelError, match=message):
+        keras_fields(_raw(dtype=_map(policies)), WHERE)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["int2_from_float32", "foo", 5, ["float32"], {}, {"class_name": "X"}, _policy(["float32"])],
+)
+def test_a_dtype_that_keras_does_not_have(dtype: object):
+    message = r"dtype is not one that npbert knows(.|\n)*expected: float32, .*, or int8"
     with pytest.raises(UnsupportedModelError, match=message):
         keras_fields(_raw(dtype=dtype), WHERE)
 

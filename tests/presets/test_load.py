@@ -13,7 +13,7 @@ from npbert.config import BertConfig
 from npbert.errors import ConfigError, InputTypeError, ModelFileError, WeightError
 from npbert.presets import BUILT_IN, load_preset
 
-from .model_folders import PRESETS, copy
+from .model_folders import PRESETS, change, copy
 
 NAMES = ["keras_tiny", "keras_tiny_dropout_zero", "hf_tiny", "hf_tiny_prefixed"]
 
@@ -53,27 +53,23 @@ def test_a_built_in_name_needs_no_files_without_weights(name: str):
     assert preset.config == BUILT_IN[name].config
 
 
-@pytest.mark.parametrize(
-    "name", ["bert_base_en", "kaggle://keras/bert/keras/bert_base_en/3", "hf://google-bert/x"]
-)
-def test_nothing_is_downloaded(name: str):
-    with pytest.raises(ModelFileError) as error:
-        load_preset(name)
-    assert str(error.value) == (
-        f"the weights of '{name}' are not on this machine, and this version does not download.\n"
-        f"  received: '{name}'\n"
-        "  expected: a directory that holds the preset\n"
-        "  fix:      download the preset with Keras Hub or by hand and give its directory, "
-        "or pass load_weights=False for a built-in name"
-    )
-
-
 def test_a_built_in_name_wins_over_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     copy("keras_tiny", tmp_path).rename(tmp_path / "bert_base_en")
     monkeypatch.chdir(tmp_path)
     assert load_preset("bert_base_en", load_weights=False).kind == "built-in"
     assert load_preset("./bert_base_en").kind == "keras"
     assert load_preset(Path.cwd() / "bert_base_en").name == "bert_base_en"
+
+
+def test_a_name_on_hugging_face_without_its_scheme(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelFileError, match="no model at 'org/tiny'") as error:
+        load_preset("org/tiny")
+    assert error.value.fix == "for the model on Hugging Face, write 'hf://org/tiny'"
+    (tmp_path / "org" / "tiny").mkdir(parents=True)
+    for source in ("org/tiny", "./org/tiny", "a/b/c"):
+        with pytest.raises(ModelFileError, match=r"fix:      give the directory that holds"):
+            load_preset(source)
 
 
 def test_overrides_replace_fields():
@@ -99,9 +95,13 @@ def test_a_bad_override_is_named(name: str):
         load_preset(PRESETS / name, overrides={"num_heads": "3"})
 
 
-def test_fewer_layers_than_the_file_has_is_an_error():
+def test_fewer_layers_than_the_file_has_is_an_error_unless_they_were_chosen(tmp_path: Path):
+    folder = change(copy("keras_tiny", tmp_path), {"num_layers": 1})
     with pytest.raises(WeightError, match="16 tensors are in the file without a place"):
-        load_preset(PRESETS / "keras_tiny", overrides={"num_layers": 1})
+        load_preset(folder)
+    chosen = load_preset(PRESETS / "keras_tiny", overrides={"num_layers": 1})
+    assert chosen.weights is not None
+    assert not any(name.startswith("transformer_layer_1") for name in chosen.weights)
 
 
 @pytest.mark.parametrize("preset", [None, 5, "", b"bert_base_en", ["bert_base_en"]])

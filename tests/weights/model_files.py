@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,68 @@ def assert_same(loaded: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
         assert array.flags.c_contiguous, name
         assert array.flags.writeable, name
         assert array.tobytes() == expected[name].astype(np.float32).tobytes(), name
+
+
+def shard_h5(whole: Path, index: Path, shards: int) -> Path:
+    """``whole`` as Keras would shard it: dataset after dataset, each layer's where it falls."""
+    names = [f"model_{i:05}.weights.h5" for i in range(shards)]
+    places: dict[str, list[str]] = {}
+    with h5py.File(whole) as source, ExitStack() as files:
+        parts = [files.enter_context(h5py.File(index.parent / name, "w")) for name in names]
+        found: list[str] = []
+        source.visititems(lambda k, node: found.append(k) if hasattr(node, "shape") else None)
+        for i, key in enumerate(found):
+            shard = i * shards // len(found)
+            source.copy(source[key], parts[shard], name=f"/{key}")
+            group = places.setdefault("/" + key.rpartition("/")[0], [])
+            group += [names[shard]] * (names[shard] not in group)
+    # A string where one file has it all, a list where several do.
+    weight_map = {key: files[0] if len(files) == 1 else files for key, files in places.items()}
+    metadata = {"total_size": whole.stat().st_size}
+    index.write_text(json.dumps({"metadata": metadata, "weight_map": weight_map}))
+    return index
+
+
+def shard_safetensors(named: dict[str, np.ndarray], index: Path, shards: int) -> Path:
+    """``named`` in several files and their index, as transformers saves it."""
+    weight_map: dict[str, str] = {}
+    for i in range(shards):
+        name = f"model-{i + 1:05}-of-{shards:05}.safetensors"
+        part = {key: named[key] for key in list(named)[i::shards]}
+        write_safetensors(index.parent / name, part)
+        weight_map |= dict.fromkeys(part, name)
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
+    return index
+
+
+def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Let ``change`` edit the object in a JSON file."""
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+    return path
+
+
+def quantise(
+    arrays: dict[str, np.ndarray], names: Collection[str], config: BertConfig = CONFIG
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Some tensors as Keras's int8: (all tensors for `write_h5`, scales by h5 key, what they mean).
+
+    As ``abs_max_quantize``: 127 over the largest magnitude, along all axes but the outputs'.
+    """
+    stored, scales, meant = dict(arrays), {}, dict(arrays)
+    for tensor in tensors(config):
+        if tensor.name not in names:
+            continue
+        array, table = arrays[tensor.name], tensor.name.endswith("/embeddings")
+        output = tensor.name.endswith("attention_output/kernel")
+        axes = (-1,) if table else (0, 1) if output else (0,)
+        scale = np.float32(127) / (np.abs(array).max(axes, keepdims=True) + np.float32(1e-7))
+        stored[tensor.name] = np.round(array * scale).astype(np.int8)
+        meant[tensor.name] = stored[tensor.name].astype(np.float32) / scale
+        # An EinsumDense keeps (1, 1, N, H) or (1, 1, D), the others a vector.
+        shape = scale.shape if array.ndim == 3 else (-1,)
+        lead = (1,) if array.ndim == 3 and not output else ()
+        key = f"{tensor.h5.removesuffix('/0')}/{1 if table else 2}"
+        scales[key] = scale.reshape(*lead, *shape)
+    return stored, scales, meant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,49 @@ def test_reads_a_regular_file_and_closes_it(tmp_path: Path):
     with open_regular(tmp_path / "a") as file:
         assert file.read() == b"content"
     assert file.closed
+
+
+@pytest.mark.parametrize("change", ["grow", "rewrite", "touch", "replace", "remove"])
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, change: str):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    os.utime(path, ns=(10**18, 10**18))
+    changes = {
+        "grow": lambda: os.truncate(path, 9),
+        "rewrite": lambda: path.write_bytes(b"CONTENT"),
+        "touch": lambda: os.utime(path, ns=(10**18, 10**18 + 1000)),
+        "replace": lambda: _replace(path),
+        "remove": path.unlink,
+    }
+    message = rf"changed while it was read\.\n  where:    {path}\n  received: (another|the file is)"
+    with pytest.raises(ModelFileError, match=message):
+        _read(path, changes[change])
+
+
+def _read(path: Path, then: Callable[[], object]) -> None:
+    with open_regular(path) as file:
+        assert file.read(3) == b"con"
+        then()
+
+
+def _replace(path: Path) -> None:
+    """Another file of the same size and time, as a program that writes atomically leaves it."""
+    other = path.with_name("b")
+    other.write_bytes(b"CONTENT")
+    os.utime(other, ns=(10**18, 10**18))
+    os.replace(other, path)
+
+
+def test_an_error_while_reading_is_not_hidden(tmp_path: Path):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+
+    def fail() -> None:
+        path.unlink()
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        _read(path, fail)
 
 
 def test_missing(tmp_path: Path):

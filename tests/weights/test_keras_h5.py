@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -90,6 +92,23 @@ def test_the_old_names_of_the_projections(path: Path):
     assert_same(keras_h5.load(path, CONFIG), random_arrays())
 
 
+def test_the_older_containers(path: Path):
+    with h5py.File(path, "a") as file:
+        file.move("/layers/reversible_embedding", "/_token_embedding")
+        file.move("/layers/embedding", "/segment_embedding")
+        file.move("/layers/layer_normalization", "/embeddings_layer_norm")
+        file.move("/layers/position_embedding", "/position_embedding")
+        file.move("/layers", "/_layer_checkpoint_dependencies")
+    assert_same(keras_h5.load(path, CONFIG), random_arrays())
+
+
+def test_a_container_that_keras_does_not_find_either(path: Path):
+    with h5py.File(path, "a") as file:
+        file.move("/layers/transformer_encoder", "/transformer_layers/transformer_encoder")
+    with pytest.raises(WeightError, match="16 tensors are missing"):
+        keras_h5.load(path, CONFIG)
+
+
 def test_old_and_new_name_together(path: Path):
     with h5py.File(path, "a") as file:
         file[QUERY_H5.replace("query", "_query")] = random_arrays()[QUERY]
@@ -116,6 +135,17 @@ def test_more_layers_than_the_config_says(path: Path):
     message = r"16 tensors are in the file without a place(.|\n)*num_layers may be too small"
     with pytest.raises(WeightError, match=message):
         keras_h5.load(path, config)
+
+
+def test_more_layers_than_the_config_says_are_left_out_when_that_is_asked(path: Path):
+    for count in (1, 0):
+        config = dataclasses.replace(CONFIG, num_layers=count)
+        loaded = keras_h5.load(path, config, leave_out_layers=True)
+        assert_same(loaded, {name: random_arrays()[name] for name in weight_shapes(config)})
+    with h5py.File(path, "a") as file:
+        file["/layers/dense_1/vars/0"] = np.ones(3, np.float32)
+    with pytest.raises(WeightError, match=r"without a place(.|\n)*/layers/dense_1/vars/0"):
+        keras_h5.load(path, config, leave_out_layers=True)
 
 
 def test_fewer_layers_than_the_config_says(path: Path):
@@ -172,6 +202,20 @@ def test_not_hdf5(tmp_path: Path):
     (tmp_path / "model.weights.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(ModelFileError, match="not an HDF5 file; it looks like a Git LFS pointer"):
         keras_h5.load(tmp_path / "model.weights.h5", CONFIG)
+
+
+def test_a_file_that_changes_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch):
+    os.utime(path, ns=(10**18, 10**18))
+    collect = keras_h5.collect
+
+    def collect_and_change(*arguments: Any, **options: Any) -> dict[str, np.ndarray]:
+        arrays = collect(*arguments, **options)
+        os.utime(path)
+        return arrays
+
+    monkeypatch.setattr(keras_h5, "collect", collect_and_change)
+    with pytest.raises(ModelFileError, match="the file was changed while it was read"):
+        keras_h5.load(path, CONFIG)
 
 
 def test_no_handle_is_kept(path: Path, tmp_path: Path):

@@ -21,12 +21,16 @@ from npbert.errors import NpbertError
 from npbert.weights import Array, hugging_face, keras_h5, weight_shapes
 
 from . import model_files
+from . import test_int8 as int8
+from . import test_legacy_h5 as legacy
 from .model_files import CONFIG, random_arrays, safetensors_bytes, write_h5
 
 SAFETENSORS = safetensors_bytes(model_files.hugging_face(random_arrays()))
 HEADER_END = 8 + int.from_bytes(SAFETENSORS[:8], "little")
 with tempfile.TemporaryDirectory() as made:
     H5 = write_h5(Path(made) / "good.h5", random_arrays()).read_bytes()
+    LEGACY = legacy.write(Path(made) / "legacy.h5", random_arrays(), suffix=":0").read_bytes()
+    INT8 = int8.write(Path(made) / "int8.h5")[0].read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +102,49 @@ def test_safetensors_data(folder: Path, at: int, bits: int):
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(content=_mutations(H5, len(H5)))
 def test_h5(folder: Path, content: bytes):
-    outcome = _outcome(keras_h5.load, folder / "model.weights.h5", content)
+    _check_h5(_outcome(keras_h5.load, folder / "model.weights.h5", content))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(content=st.one_of(_mutations(LEGACY, len(LEGACY)), _mutations(INT8, len(INT8))))
+@pytest.mark.filterwarnings("ignore:.*holds int8 weights")
+def test_older_and_quantised_h5(folder: Path, content: bytes):
+    _check_h5(_outcome(keras_h5.load, folder / "model.weights.h5", content))
+
+
+def _check_h5(outcome: dict[str, Array] | NpbertError) -> None:
     if isinstance(outcome, NpbertError):
         assert outcome.what
         assert outcome.fix
     else:
         assert {name: array.shape for name, array in outcome.items()} == weight_shapes(CONFIG)
         assert all(np.isfinite(array).all() for array in outcome.values())
+
+
+@pytest.fixture(scope="module")
+def shards(folder: Path) -> dict[str, Path]:
+    """The index of several files, in both libraries' format."""
+    whole = write_h5(folder / "whole.h5", random_arrays())
+    named = model_files.hugging_face(random_arrays())
+    return {
+        "keras": model_files.shard_h5(whole, folder / "model.weights.json", 4),
+        "hugging_face": model_files.shard_safetensors(named, folder / "model.index.json", 4),
+    }
+
+
+@pytest.mark.parametrize("kind", ["keras", "hugging_face"])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_an_index(shards: dict[str, Path], kind: str, data: st.DataObject):
+    path = shards[kind]
+    content = path.read_bytes()
+    load = keras_h5.load if kind == "keras" else hugging_face.load
+    try:
+        outcome = _outcome(load, path, data.draw(_mutations(content, len(content))))
+    finally:
+        path.write_bytes(content)
+    if isinstance(outcome, NpbertError):
+        assert outcome.what
+        assert outcome.fix
+    else:
+        model_files.assert_same(outcome, random_arrays())

@@ -1,0 +1,88 @@
+"""The files beside a model's weights that a converted model needs too: tokenizer and pooling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from npbert.config import BertConfig
+from npbert.errors import ModelFileError, NpbertError
+from npbert.weights.files import open_regular
+from npbert.weights.strict_json import parse_object
+
+MAX_BYTES: Final = 100_000_000
+
+_HUGGING_FACE: Final = (
+    *("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"),
+    *("added_tokens.json", "modules.json", "sentence_bert_config.json"),
+    *("config_sentence_transformers.json", "1_Pooling/config.json"),
+)
+_KERAS_VOCABULARY: Final = "assets/tokenizer/vocabulary.txt"
+_KERAS: Final = ("tokenizer.json", "preprocessor.json", _KERAS_VOCABULARY)
+
+
+def carried(folder: Path, kind: str, to: str, config: BertConfig) -> dict[str, bytes]:
+    """The files to write beside the converted weights, by their path in the directory.
+
+    From Keras Hub to Hugging Face, the vocabulary and whether it is lower case are carried; the
+    other way nothing is.
+
+    Args:
+        folder: the source.
+        kind, to: ``"keras"`` or ``"hugging_face"``, of the source and of what it becomes.
+        config: the model's.
+
+    Raises:
+        ModelFileError: one of the files is no plain file of the model, or too large.
+    """
+    if kind == to:
+        names = _KERAS if kind == "keras" else _HUGGING_FACE
+        found = {name: _read(folder, name) for name in names}
+    elif kind == "keras":
+        found = _vocabulary(folder, config)
+    else:
+        found = {}
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def _vocabulary(folder: Path, config: BertConfig) -> dict[str, bytes | None]:
+    """Both libraries keep one token a line."""
+    vocabulary, described = _read(folder, _KERAS_VOCABULARY), _read(folder, "tokenizer.json")
+    if vocabulary is None or described is None:
+        return {}
+    where = folder / "tokenizer.json"
+    raw: Any = parse_object(described, where=where, error=ModelFileError).get("config")
+    settings = {
+        "do_lower_case": isinstance(raw, dict) and raw.get("lowercase") is True,
+        "strip_accents": isinstance(raw, dict) and raw.get("strip_accents") is True,
+        "model_max_length": config.max_sequence_length,
+        "tokenizer_class": "BertTokenizer",
+    }
+    return {"vocab.txt": vocabulary, "tokenizer_config.json": json.dumps(settings).encode()}
+
+
+def _read(folder: Path, name: str) -> bytes | None:
+    """A file's content, None if there is none."""
+    path = folder / name
+    if not path.exists():
+        return None
+    if not _belongs(folder, path):
+        raise _refused("a file of the model is a link that leads out of it.", path)
+    with open_regular(path) as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise _refused(f"a file of the model is larger than {MAX_BYTES:,} bytes.", path)
+    return content
+
+
+def _belongs(folder: Path, path: Path) -> bool:
+    """Whether the file, links followed, is in the directory, or in the hub cache it is part of."""
+    inside, found = folder.resolve(), path.resolve()
+    # huggingface_hub: MODEL/snapshots/REVISION/FILE is a link to MODEL/blobs/HASH
+    cache = inside.parents[1] / "blobs" if len(inside.parents) > 1 else inside
+    return found.is_relative_to(inside) or found.is_relative_to(cache)
+
+
+def _refused(what: str, path: Path) -> NpbertError:
+    return ModelFileError(what, where=path, fix="copy the directory's own files by hand")
