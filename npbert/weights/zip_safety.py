@@ -157,6 +157,8 @@ def _check_places(
     end, room = 0, 0
     for info in sorted(infos, key=lambda info: info.header_offset):
         where = f"{path}: {info.filename!r}"
+        if info.header_offset < 0:  # zipfile counts back from an end that is too near
+            raise damaged(where, "no header where the directory says")
         file.seek(info.header_offset)
         header = file.read(_LOCAL.size)
         if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":

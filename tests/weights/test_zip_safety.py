@@ -242,3 +242,11 @@ def test_cut_off(path: Path, size: int):
     changed(write(path, "a"), lambda c: bytes(c[:size]))
     with pytest.raises((ModelFileError, UnsafeModelError)):
         check(path)
+
+
+def test_bytes_that_are_gone(tmp_path: Path):
+    """The directory then seems to begin too early, and the first member before the file."""
+    path = changed(write(tmp_path / "a.keras", "one", "two"), lambda c: bytes(c[:60] + c[90:]))
+    with pytest.raises(ModelFileError) as caught:
+        check(path)
+    assert caught.value.received == "no header where the directory says"
