@@ -9,6 +9,7 @@ from typing import Any, Final
 from npbert.config import BertConfig
 from npbert.errors import ModelFileError, NpbertError
 from npbert.weights.files import open_regular
+from npbert.weights.shards import stays_inside
 from npbert.weights.strict_json import parse_object
 
 MAX_BYTES: Final = 100_000_000
@@ -67,21 +68,13 @@ def _read(folder: Path, name: str) -> bytes | None:
     path = folder / name
     if not path.exists():
         return None
-    if not _belongs(folder, path):
+    if not stays_inside(folder, path):
         raise _refused("a file of the model is a link that leads out of it.", path)
     with open_regular(path) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise _refused(f"a file of the model is larger than {MAX_BYTES:,} bytes.", path)
     return content
-
-
-def _belongs(folder: Path, path: Path) -> bool:
-    """Whether the file, links followed, is in the directory, or in the hub cache it is part of."""
-    inside, found = folder.resolve(), path.resolve()
-    # huggingface_hub: MODEL/snapshots/REVISION/FILE is a link to MODEL/blobs/HASH
-    cache = inside.parents[1] / "blobs" if len(inside.parents) > 1 else inside
-    return found.is_relative_to(inside) or found.is_relative_to(cache)
 
 
 def _refused(what: str, path: Path) -> NpbertError:

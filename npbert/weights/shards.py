@@ -116,7 +116,7 @@ def _are_names(value: object) -> TypeGuard[list[str]]:
 
 def _shard(index: Path, name: str) -> Path:
     path = index.parent / name
-    if not _is_plain(name) or not _stays_inside(index.parent, path):
+    if not _is_plain(name) or not stays_inside(index.parent, path):
         raise UnsafeModelError(
             f"shard path {name[:80]!r} escapes the model directory.",
             where=index,
@@ -139,7 +139,7 @@ def _is_plain(name: str) -> bool:
     return plain and name not in ("", ".", "..") and len(name) <= MAX_NAME_LENGTH
 
 
-def _stays_inside(directory: Path, path: Path) -> bool:
+def stays_inside(directory: Path, path: Path) -> bool:
     """Whether the file, links followed, is in the directory or in the hub cache it is part of.
 
     huggingface_hub keeps ``models--ORG--NAME/snapshots/REVISION/FILE`` as a link to

@@ -59,13 +59,13 @@ def test_hugging_face_to_keras(tmp_path: Path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links")
 def test_links_stay_inside(tmp_path: Path):
-    fill(tmp_path, "secret", "cache/blobs/1234")
-    folder = tmp_path / "cache" / "snapshots" / "main"
+    fill(tmp_path, "secret", "models--org--name/blobs/1234")
+    folder = tmp_path / "models--org--name" / "snapshots" / "main"
     fill(folder, "tokenizer_config.json")
     (folder / "vocab.txt").symlink_to("../../blobs/1234")
     (folder / "tokenizer.json").symlink_to("tokenizer_config.json")
     found = carried(folder, HF, HF, CONFIG)
-    assert found["vocab.txt"] == b"content of cache/blobs/1234"
+    assert found["vocab.txt"] == b"content of models--org--name/blobs/1234"
     assert found["tokenizer.json"] == b"content of tokenizer_config.json"
     (folder / "modules.json").symlink_to(tmp_path / "secret")
     with pytest.raises(ModelFileError, match="a link that leads out of it"):
