@@ -8,6 +8,7 @@ Source: keras/src/layers/core/einsum_dense.py, ``EinsumDense._int8_build`` and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -58,6 +59,15 @@ def dequantise(values: npt.NDArray[np.int8], scale: Array, tensor: Tensor) -> Ar
     shape = [n if axis in axes else 1 for axis, n in enumerate(tensor.shape)]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return values.astype(np.float32) / scale.reshape(shape)
+
+
+def warn_of_int8(path: object) -> None:
+    """Say once for a file that its numbers are not what Keras computes with."""
+    warnings.warn(
+        f"{path} holds int8 weights. They are loaded as float32, each divided by its scale;"
+        " Keras also rounds what it multiplies them with, so its outputs differ a little",
+        stacklevel=3,
+    )
 
 
 def _scaled_axes(tensor: Tensor) -> range:

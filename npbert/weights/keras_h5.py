@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import threading
-import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from npbert.errors import ModelFileError, NpbertError, ResourceLimitError
 from npbert.weights.checks import Place, bfloat16_to_float32, collect, to_float32, unique_keys
 from npbert.weights.files import HDF5_MAGIC, HEAD_BYTES, not_the_format, open_regular
 from npbert.weights.h5_safety import check_float, check_storage, is_bfloat16, safe_datasets
-from npbert.weights.int8 import dequantise, take_scales
+from npbert.weights.int8 import dequantise, take_scales, warn_of_int8
 from npbert.weights.keras_layouts import is_weight, layer_of, table_key
 from npbert.weights.legacy_h5 import legacy_keys
 from npbert.weights.names import Array, tensors
@@ -68,11 +67,7 @@ def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> d
             stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
         loaded, quantised = collect_stored(h5py, stored, path, config)
     if quantised:
-        warnings.warn(
-            f"{path} holds int8 weights. They are loaded as float32, each divided by its scale;"
-            " Keras also rounds what it multiplies them with, so its outputs differ a little",
-            stacklevel=2,
-        )
+        warn_of_int8(path)
     return loaded
 
 

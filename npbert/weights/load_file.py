@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import warnings
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from npbert.config import BertConfig
 from npbert.errors import ModelFileError, WeightError
 from npbert.weights import keras_h5
 from npbert.weights.h5_safety import check_float, safe_datasets
+from npbert.weights.int8 import warn_of_int8
 from npbert.weights.keras_archive import open_weights
 from npbert.weights.keras_h5 import Stored
 from npbert.weights.keras_layouts import layer_of, table_key
@@ -52,10 +52,7 @@ def load_file(
             stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
         loaded, quantised = keras_h5.collect_stored(h5py, stored, path, config)
     if quantised:
-        warnings.warn(
-            f"{path} holds int8 weights. They are loaded as float32, each divided by its scale",
-            stacklevel=2,
-        )
+        warn_of_int8(path)
     return loaded
 
 
