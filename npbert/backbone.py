@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig, unknown_name
-from npbert.engine.inputs import check_inputs, check_sequences
+from npbert.engine.inputs import check_inputs, check_kept, check_segments, check_sequences
 from npbert.engine.packed import random_weights
 from npbert.engine.run import Engine
 from npbert.engine.threads import thread_count
@@ -59,6 +59,7 @@ class Backbone:
         preset: str | os.PathLike[str],
         load_weights: bool = True,
         *,
+        trust: bool = True,
         num_threads: int | None = None,
         dtype: object = None,
         name: str | None = None,
@@ -72,6 +73,8 @@ class Backbone:
                 (``"all-MiniLM-L6-v2"``); a directory that Keras Hub's ``save_to_preset`` or
                 Hugging Face's ``save_pretrained`` wrote; or a ``.keras`` archive.
             load_weights: False gives the architecture with fresh random weights.
+            trust: False for files from an unknown source: HDF5, which C code reads, is then read by
+                another process, with limits of time and memory. Only the time it takes differs.
             num_threads, dtype, name: as in `BertBackbone`.
             **overrides: config fields to replace, for instance ``activation="gelu_approximate"``.
 
@@ -81,7 +84,7 @@ class Backbone:
         """
         from npbert.presets import load_preset
 
-        loaded = load_preset(preset, load_weights=load_weights, overrides=overrides)
+        loaded = load_preset(preset, load_weights=load_weights, overrides=overrides, trust=trust)
         return BertBackbone._from_loaded(loaded, num_threads=num_threads, dtype=dtype, name=name)
 
 
@@ -149,7 +152,7 @@ class BertBackbone(Backbone):
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
         )
-        _check_seed(seed)
+        check_seed(seed)
         weights = random_weights(weight_shapes(config), seed)
         self._set_up(config, weights, num_threads=num_threads, dtype=dtype, name=name)
 
@@ -282,15 +285,49 @@ class BertBackbone(Backbone):
         return outputs
 
     def encode_ragged(
-        self, sequences: Sequence[NDArray[np.integer[Any]]]
+        self,
+        sequences: Sequence[NDArray[np.integer[Any]]],
+        segment_ids: Sequence[NDArray[np.integer[Any]]] | None = None,
+        padding_mask: Sequence[ArrayLike] | None = None,
     ) -> tuple[F32, NDArray[np.int64]]:
-        """Run sequences of token ids that were never padded; all segments are 0.
+        """Run sequences of token ids that were never padded.
+
+        Args:
+            sequences: token ids, an array for each.
+            segment_ids: arrays of the same lengths; None means 0 everywhere.
+            padding_mask: as in a call, arrays of the same lengths; None keeps every token.
 
         Returns:
             (R, padded D) rows, sequence after sequence, and (B + 1,) where each begins. D is padded
             to whole vectors, for `npbert.ops.pooling`'s kernels.
         """
-        return self._engine.rows(check_sequences(sequences, self.config))
+        ids = check_sequences(sequences, self.config)
+        segments = None if segment_ids is None else check_segments(segment_ids, ids, self.config)
+        kept = None if padding_mask is None else check_kept(padding_mask, ids)
+        return self._engine.rows(ids, segments, kept)
+
+    def pool_ragged(self, rows: F32, starts: NDArray[np.int64]) -> F32:
+        """``pooled_output`` of the sequences that `encode_ragged` ran: (B, padded D).
+
+        Raises:
+            ConfigError: as for `require_pooler`.
+        """
+        self.require_pooler()
+        return self._engine.pooled(rows, starts)
+
+    def require_pooler(self) -> None:
+        """Refuse a model without a pooler.
+
+        Raises:
+            ConfigError: as it says.
+        """
+        if self._engine.weights.pooler is None:
+            raise ConfigError(
+                "the model has no pooler, and so no vector of a whole text.",
+                where=self.path,
+                expected="pooler.dense.weight and pooler.dense.bias among its weights",
+                fix="take a model that was trained with its pooler, as classifiers are",
+            )
 
     def run_with_cache(
         self, inputs: Mapping[str, ArrayLike]
@@ -431,7 +468,13 @@ class BertBackbone(Backbone):
         model = self._to_save()
         save_weights(Path(filepath), model, dtype=dtype, max_shard_size=max_shard_size)
 
-    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+    def load_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        skip_mismatch: bool = False,
+        *,
+        trust: bool = True,
+    ) -> None:
         """Take the weights in a file that Keras or npbert wrote, all of them or none.
 
         Args:
@@ -439,6 +482,7 @@ class BertBackbone(Backbone):
                 ``.h5`` of older Keras.
             skip_mismatch: keep this model's own tensor wherever the file has none of its shape, and
                 warn of each.
+            trust: as in `from_preset`.
 
         Raises:
             ModelFileError, UnsafeModelError, UnsupportedModelError, WeightError: the model is then
@@ -447,14 +491,17 @@ class BertBackbone(Backbone):
         from npbert.weights.load_file import load_file
 
         path = Path(filepath)
-        weights = self._matching(path) if skip_mismatch else load_file(path, self.config)
+        if skip_mismatch:
+            weights = self._matching(path, trust)
+        else:
+            weights = load_file(path, self.config, trust=trust)
         self._engine = Engine(self.config, weights, self.num_threads)
 
-    def _matching(self, path: Path) -> dict[str, F32]:
+    def _matching(self, path: Path, trust: bool) -> dict[str, F32]:
         """What fits of the file, and this model's own tensors for the rest."""
         from npbert.weights.load_file import load_matching
 
-        loaded, skipped = load_matching(path, self.config)
+        loaded, skipped = load_matching(path, self.config, trust=trust)
         for tensor, reason in skipped.items():
             warnings.warn(f"{tensor} is not loaded from {path}: {reason}", stacklevel=3)
         both = dict(self.weights()) | loaded
@@ -514,7 +561,7 @@ def _refuse_unknown(unknown: Mapping[str, object]) -> None:
         raise unknown_name("argument", name, [*valid, "name"], where="BertBackbone(...)")
 
 
-def _check_seed(seed: object) -> None:
+def check_seed(seed: object) -> None:
     whole = isinstance(seed, int) and not isinstance(seed, bool)
     if seed is not None and not (whole and seed >= 0):  # type: ignore[operator]
         raise ConfigError(

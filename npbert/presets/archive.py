@@ -19,12 +19,13 @@ def load_archive(
     *,
     load_weights: bool = True,
     overrides: Mapping[str, object] = MappingProxyType({}),
+    trust: bool = True,
 ) -> Preset:
     """Read the backbone in ``path``; a task's head is left where it is.
 
     Args:
         path: the archive.
-        load_weights, overrides: as in `npbert.presets.load_preset`.
+        load_weights, overrides, trust: as in `npbert.presets.load_preset`.
 
     Raises:
         ModelFileError, UnsafeModelError, ResourceLimitError: the archive is damaged or not plain.
@@ -35,7 +36,7 @@ def load_archive(
     fields, dtype = keras_fields(raw, path)
     config = BertConfig.from_dict(fields | dict(overrides), where=path)
     fewer = "num_layers" in overrides
-    weights = load_file(path, config, leave_out_layers=fewer) if load_weights else None
+    weights = load_file(path, config, leave_out_layers=fewer, trust=trust) if load_weights else None
     return Preset(path.name.removesuffix(".keras"), "keras", config, weights, path, dtype)
 
 

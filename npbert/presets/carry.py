@@ -9,6 +9,7 @@ from typing import Any, Final
 from npbert.config import BertConfig
 from npbert.errors import ModelFileError, NpbertError
 from npbert.weights.files import open_regular
+from npbert.weights.module_list import MODULES, module_files
 from npbert.weights.shards import stays_inside
 from npbert.weights.strict_json import parse_object
 
@@ -16,18 +17,20 @@ MAX_BYTES: Final = 100_000_000
 
 _HUGGING_FACE: Final = (
     *("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"),
-    *("added_tokens.json", "modules.json", "sentence_bert_config.json"),
-    *("config_sentence_transformers.json", "1_Pooling/config.json"),
+    *("added_tokens.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
+    MODULES,
 )
 _KERAS_VOCABULARY: Final = "assets/tokenizer/vocabulary.txt"
-_KERAS: Final = ("tokenizer.json", "preprocessor.json", _KERAS_VOCABULARY)
+_KERAS: Final = (
+    *("tokenizer.json", "preprocessor.json", _KERAS_VOCABULARY, "task.json", "task.weights.h5"),
+)
 
 
 def carried(folder: Path, kind: str, to: str, config: BertConfig) -> dict[str, bytes]:
     """The files to write beside the converted weights, by their path in the directory.
 
     From Keras Hub to Hugging Face, the vocabulary and whether it is lower case are carried; the
-    other way nothing is.
+    other way `npbert.text.to_keras` makes the files.
 
     Args:
         folder: the source.
@@ -40,6 +43,8 @@ def carried(folder: Path, kind: str, to: str, config: BertConfig) -> dict[str, b
     if kind == to:
         names = _KERAS if kind == "keras" else _HUGGING_FACE
         found = {name: _read(folder, name) for name in names}
+        if found.get(MODULES):
+            found |= {name: _read(folder, name) for name in module_files(folder / MODULES)}
     elif kind == "keras":
         found = _vocabulary(folder, config)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -82,6 +83,16 @@ def read_config(path: Path, overrides: Mapping[str, object]) -> tuple[Kind, Bert
     return kind, _config(fields, overrides, where, names), dtype
 
 
+def kind_of(path: Path) -> Kind:
+    """Who wrote the directory.
+
+    Raises:
+        ModelFileError, ConfigError, UnsupportedModelError: as for `read_config`.
+    """
+    where = path / "config.json"
+    return _kind(read_object(where, max_bytes=MAX_CONFIG_BYTES, error=ConfigError), where)
+
+
 def _kind(raw: Mapping[str, Any], where: Path) -> Kind:
     if "registered_name" in raw:
         return "keras"
@@ -120,7 +131,12 @@ def _config(
 
 
 def read_weights(
-    path: Path, kind: Kind, config: BertConfig, *, leave_out_layers: bool = False
+    path: Path,
+    kind: Kind,
+    config: BertConfig,
+    *,
+    leave_out_layers: bool = False,
+    trust: bool = True,
 ) -> dict[str, Array]:
     """The weights in the directory, checked against ``config``.
 
@@ -130,6 +146,7 @@ def read_weights(
         config: what the weights must be.
         leave_out_layers: whether the files may have more layers than ``config``: when the caller
             chose ``num_layers``.
+        trust: as in `keras_h5.load`; safetensors need none.
 
     Raises:
         ModelFileError: a weights file is missing or damaged.
@@ -138,7 +155,7 @@ def read_weights(
         WeightError: the weights are not those of the config.
     """
     names = sorted(os.listdir(path))
-    load = keras_h5.load if kind == "keras" else hugging_face.load
+    load = partial(keras_h5.load, trust=trust) if kind == "keras" else hugging_face.load
     for file in WEIGHTS[kind]:
         if file in names:
             return load(path / file, config, leave_out_layers=leave_out_layers)

@@ -13,33 +13,38 @@ that ``save_to_preset``, ``save_pretrained`` and sentence-transformers write.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol, cast
 
-from npbert.errors import ConfigError, ModelFileError, UnsafeModelError
+from npbert.errors import ConfigError, ModelFileError, NpbertError, UnsafeModelError
 from npbert.presets.directory import WEIGHTS, Kind, read_config
 from npbert.presets.hub_errors import UnreachableError
 from npbert.presets.hugging_face_hub import HuggingFaceHub, check_hashes
 from npbert.presets.installed import find_installed, installed_folder, packaged
 from npbert.presets.kaggle_hub import KaggleHub
 from npbert.presets.registry import KERAS
+from npbert.weights.module_list import MODULES, module_files
 from npbert.weights.strict_json import read_object
 
 CONFIG: Final = "config.json"
 ALONGSIDE: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "keras": ("metadata.json", "tokenizer.json", "assets/tokenizer/vocabulary.txt"),
+    "keras": (
+        *("metadata.json", "tokenizer.json", "assets/tokenizer/vocabulary.txt"),
+        *("preprocessor.json", "task.json", "task.weights.h5"),
+    ),
     "hugging_face": (
         *("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"),
-        *("modules.json", "1_Pooling/config.json"),
-        *("sentence_bert_config.json", "config_sentence_transformers.json"),
+        *("added_tokens.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
+        MODULES,
     ),
 }
-"""Small files that are fetched where the model has them."""
+"""Small files that are fetched where the model has them, and those that modules.json names."""
 
 _HANDLES: Final = (
     "a built-in name such as 'bert_base_en', 'kaggle://ORG/MODEL/keras/VARIANT', 'hf://ORG/MODEL'"
@@ -185,12 +190,11 @@ class _Files:
 
     def get_alongside(self, kind: Kind, directory: Path, handle: str) -> None:
         """The small files. Without a connection, those on disk do if the weights are there."""
-        names = ALONGSIDE[kind]
         try:
-            for file in names:
+            for file in self._alongside(kind):
                 self.get(file)
         except UnreachableError:
-            unknown = [file for file in names if self.hub.known(file) == "unknown"]
+            unknown = [file for file in self._alongside(kind) if self.hub.known(file) == "unknown"]
             begun = any((directory / file).exists() for file in unknown)
             if begun or not _weights_known(self.hub, kind):
                 raise
@@ -201,6 +205,14 @@ class _Files:
                 f" {', '.join(unknown)}: going on as if it had not",
                 stacklevel=5,
             )
+
+    def _alongside(self, kind: Kind) -> Iterator[str]:
+        """Their names; those inside a module's folder once modules.json is on disk."""
+        yield from ALONGSIDE[kind]
+        modules = self.hub.known(MODULES)
+        if isinstance(modules, Path):
+            with contextlib.suppress(NpbertError):  # who reads the file says what is wrong with it
+                yield from module_files(modules)
 
     def get_weights(self, kind: Kind, handle: str) -> None:
         """The one file of weights, or the index and every shard."""

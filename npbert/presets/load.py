@@ -16,6 +16,7 @@ from npbert.presets.directory import check_directory, read_config, read_weights
 from npbert.presets.installed import find_installed, packaged
 from npbert.presets.registry import BUILT_IN, KERAS
 from npbert.weights import Array
+from npbert.weights.module_list import transformer_folder
 
 _REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _FIELDS: Final = [field.name for field in dataclasses.fields(BertConfig)]
@@ -47,6 +48,7 @@ def load_preset(
     *,
     load_weights: bool = True,
     overrides: Mapping[str, object] = MappingProxyType({}),
+    trust: bool = True,
 ) -> Preset:
     """Find a model and read it: all of it, or an error and nothing.
 
@@ -60,6 +62,8 @@ def load_preset(
         load_weights: False reads the config alone; the ten BERT presets then need no files.
         overrides: fields of `BertConfig` that replace those of the file. With ``num_layers``, the
             layers past it are left where they are.
+        trust: False has HDF5 files read by another process, with limits of time and memory; the
+            other formats are always read with checks of npbert's own.
 
     Raises:
         ConfigError: a field of the config, or an override, is not acceptable.
@@ -77,16 +81,40 @@ def load_preset(
         if source in BUILT_IN and not load_weights:
             return _built_in(source, overrides)
         if packaged(source):
-            return _from_directory(find_installed(source), source, load_weights, overrides)
+            return _from_directory(find_installed(source), source, load_weights, overrides, trust)
         if source in KERAS or "://" in source:
-            return _from_hub(source, load_weights, overrides)
+            return _from_hub(source, load_weights, overrides, trust)
     path = Path(source)
     if path.suffix == ".keras" and not path.is_dir():
         from npbert.presets.archive import load_archive
 
-        return load_archive(path, load_weights=load_weights, overrides=overrides)
-    _check_directory(path, source)
-    return _from_directory(path, path.resolve().name, load_weights, overrides)
+        return load_archive(path, load_weights=load_weights, overrides=overrides, trust=trust)
+    folder = transformer_folder(path)
+    _check_directory(folder, source)
+    return _from_directory(folder, path.resolve().name, load_weights, overrides, trust)
+
+
+def preset_directory(preset: str | os.PathLike[str]) -> Path:
+    """The directory of a preset's small files, all but the weights; fetched if need be.
+
+    Args:
+        preset: as in `load_preset`, but no ``.keras`` archive.
+
+    Raises:
+        DependencyError, ModelFileError, UnsupportedModelError: as for `load_preset`.
+    """
+    source = _fspath(preset)
+    if isinstance(preset, str):
+        if packaged(source):
+            return find_installed(source)
+        if source in KERAS or "://" in source:
+            from npbert.presets.hubs import fetch, handle_of
+
+            return fetch(handle_of(source), load_weights=False)
+    path = Path(source)
+    if not path.is_dir():
+        _check_directory(path, source)
+    return path
 
 
 def _check_directory(path: Path, source: str) -> None:
@@ -120,20 +148,23 @@ def _fspath(preset: object) -> str:
 
 
 def _from_directory(
-    path: Path, name: str, load_weights: bool, overrides: Mapping[str, object]
+    path: Path, name: str, load_weights: bool, overrides: Mapping[str, object], trust: bool
 ) -> Preset:
     kind, config, dtype = read_config(path, overrides)
     if not load_weights:
         return Preset(name, kind, config, None, path, dtype)
-    weights = read_weights(path, kind, config, leave_out_layers="num_layers" in overrides)
+    fewer = "num_layers" in overrides
+    weights = read_weights(path, kind, config, leave_out_layers=fewer, trust=trust)
     return Preset(name, kind, config, weights, path, dtype)
 
 
-def _from_hub(source: str, load_weights: bool, overrides: Mapping[str, object]) -> Preset:
+def _from_hub(
+    source: str, load_weights: bool, overrides: Mapping[str, object], trust: bool
+) -> Preset:
     from npbert.presets.hubs import fetch, handle_of
 
     path = fetch(handle_of(source), load_weights=load_weights, overrides=overrides)
-    return _from_directory(path, source, load_weights, overrides)
+    return _from_directory(path, source, load_weights, overrides, trust)
 
 
 def _built_in(name: str, overrides: Mapping[str, object]) -> Preset:

@@ -188,6 +188,13 @@ def keras_presets() -> dict[str, dict[str, Any]]:
     }
 
 
+class BuiltInPresets:
+    """A class's attribute ``presets``: what `keras_presets` returns."""
+
+    def __get__(self, instance: object, owner: type) -> dict[str, dict[str, Any]]:
+        return keras_presets()
+
+
 def presets_table() -> list[PresetRow]:
     """Every model with a name, Keras Hub's first."""
     built_in = [PresetRow(p.name, p.parameters, p.description, p.handle) for p in KERAS.values()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,9 @@ from npbert.weights.shards import read_index
 
 MAX_SHARD_SIZE: Final = 10.0
 """GiB of weights in one file, as in Keras Hub: no BERT that was ever published has as many."""
+
+Asset = bytes | Callable[[Path], None]
+"""One more file: what is in it, or what writes it, given a path."""
 
 _OURS: Final = ("activation", "layer_norm_epsilon")
 # The versions whose layout this is; old readers want to be told.
@@ -56,7 +59,7 @@ def save_preset(
     dtype: str = "float32",
     max_shard_size: float | None = MAX_SHARD_SIZE,
     allow_lossy: bool = False,
-    assets: Mapping[str, bytes] | None = None,
+    assets: Mapping[str, Asset] | None = None,
 ) -> None:
     """A preset directory: config.json, metadata.json and the weights, replaced together.
 
@@ -88,7 +91,7 @@ def save_preset(
             write_h5(files.file(path), model.weights, model.config, name=model.name, dtype=dtype)
             _remove_shards(files, folder / "model.weights.json", keep=[])
         files.json(folder / "metadata.json", _metadata(model, lossy))
-        files.json(folder / "config.json", _keras_object(model, dtype))
+        files.json(folder / "config.json", keras_object(model, dtype))
 
 
 def save_weights(
@@ -141,16 +144,19 @@ def save_archive(
         write_h5(weights, model.weights, model.config, name=model.name, dtype=dtype)
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("metadata.json", json.dumps(metadata))
-            archive.writestr("config.json", json.dumps(_keras_object(model, dtype)))
+            archive.writestr("config.json", json.dumps(keras_object(model, dtype)))
             archive.write(weights, "model.weights.h5")
 
 
-def add_assets(files: Replacement, folder: Path, assets: Mapping[str, bytes] | None) -> None:
+def add_assets(files: Replacement, folder: Path, assets: Mapping[str, Asset] | None) -> None:
     """More files of a directory, by their path in it."""
     for name, content in (assets or {}).items():
         path = folder / name
         files.folder(path.parent)
-        files.file(path).write_bytes(content)
+        if isinstance(content, bytes):
+            files.file(path).write_bytes(content)
+        else:
+            content(files.file(path))
 
 
 # -- what is written -------------------------------------------------------------------------------
@@ -176,7 +182,8 @@ def _remove_shards(files: Replacement, index: Path, keep: list[Path]) -> None:
             files.remove(path)
 
 
-def _keras_object(model: Model, dtype: str) -> dict[str, Any]:
+def keras_object(model: Model, dtype: str) -> dict[str, Any]:
+    """The backbone as Keras serialises it."""
     return {
         "module": "keras_hub.src.models.bert.bert_backbone",
         "class_name": "BertBackbone",

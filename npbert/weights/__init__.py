@@ -16,8 +16,12 @@
 `shards`             the index of weights in several files, and which files it may name
 `safetensors_file`   the safetensors format itself: header rules, one tensor at a time
 `checks`             complete, right shapes, finite: the same rules for every format
+`untrusted`          HDF5 that is not trusted, read by another process and held to the config
+`h5_process`         that process, seen from this one: started once, with a time; `h5_child` is it
 `h5_safety`          what an HDF5 file may contain before anything is read from it
 `files`              regular files only, unchanged until read, named when something else
+`module_list`        sentence-transformers' ``modules.json``, and where its modules lie
+`settings`           small JSON files, typed
 `strict_json`        JSON without duplicate keys, NaN or surprises
 ==================== ==========================================================================
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from npbert.errors import WeightError
 from npbert.weights.names import Array
 
 _SHOWN: Final = 5
+_NORMAL: Final = np.finfo(np.float32).smallest_normal
 _BELONG: Final = "check that the weights and config.json belong together"
 
 Stored = TypeVar("Stored")
@@ -51,7 +53,7 @@ def collect(
         where: the file, for the messages.
 
     Raises:
-        WeightError: a tensor is missing, extra, of the wrong shape or not finite.
+        WeightError: a tensor is missing, extra, of the wrong shape, not finite or next to zero.
     """
     _check_names(places, list(stored), where)
     for place in places:
@@ -59,9 +61,32 @@ def collect(
     arrays: dict[str, Array] = {}
     for place in places:
         array = read(place, stored[place.key])
-        _check_finite(place, array, where)
+        check_values(place, array, where)
         arrays[place.name] = array
+    _warn_of_gammas(arrays, where)
     return arrays
+
+
+def check_values(place: Place, array: Array, where: Path | str) -> None:
+    """Refuse numbers that no trained tensor has.
+
+    Raises:
+        WeightError: one is not finite, or the largest is below the normal numbers of float32, which
+            is how integers look when they are taken for floats.
+    """
+    # NaN and infinities reach the minimum or the maximum: two passes, and no mask is allocated.
+    with np.errstate(invalid="ignore"):
+        largest = np.maximum(-array.min(), array.max())
+    if not np.isfinite(largest):
+        raise _not_finite(place, array, where)
+    if 0 < largest < _NORMAL:
+        raise WeightError(
+            f"{place.name!r} has only values next to zero.",
+            where=f"{where}: {place.key}",
+            received=f"{largest:g} at most",
+            expected="numbers that float32 holds in full, or zeros",
+            fix="get the weights again; these may be integers that are taken for floats",
+        )
 
 
 def unique_keys(keys: Iterable[tuple[str, str]], where: Path | str) -> dict[str, str]:
@@ -156,19 +181,27 @@ def _check_shape(place: Place, shape: tuple[int, ...], where: Path | str) -> Non
     )
 
 
-def _check_finite(place: Place, array: Array, where: Path | str) -> None:
-    # NaN and infinities reach the minimum or the maximum: two passes, and no mask is allocated.
-    with np.errstate(invalid="ignore"):
-        if np.isfinite(array.min()) and np.isfinite(array.max()):
-            return
+def _not_finite(place: Place, array: Array, where: Path | str) -> WeightError:
     bad = np.argwhere(~np.isfinite(array))
     first = tuple(int(index) for index in bad[0])
-    raise WeightError(
+    return WeightError(
         f"{place.name!r} has {len(bad)} value{'s'[: len(bad) > 1]} not finite in float32.",
         where=f"{where}: {place.key}",
         received=f"{array[first]} at {list(first)}",
         fix="get the weights again, or train without overflow",
     )
+
+
+def _warn_of_gammas(arrays: Mapping[str, Array], where: Path | str) -> None:
+    """Say which layer norms scale all features by one number; 1 is where training begins."""
+    gammas = {name: array for name, array in arrays.items() if name.endswith("/gamma")}
+    names = [n for n, a in gammas.items() if a.size > 1 and a[0] != 1 and (a == a[0]).all()]
+    if names:
+        warnings.warn(
+            f"{where}: {_shown(names)}: the same number everywhere, which training does not leave;"
+            " the weights may be damaged",
+            stacklevel=3,
+        )
 
 
 def _tensors(keys: list[str]) -> str:

@@ -116,7 +116,7 @@ def not_the_format(head: bytes, path: Path, expected: str) -> NpbertError:
         path: the file.
         expected: the format it should have, such as ``"an HDF5 file"``.
     """
-    if _is_pickle(head):
+    if is_pickle(head):
         return UnsafeModelError(
             "this is a pickle, which can run code when it is read.",
             where=path,
@@ -134,7 +134,10 @@ def not_the_format(head: bytes, path: Path, expected: str) -> NpbertError:
     )
 
 
-def _is_pickle(head: bytes) -> bool:
-    # Protocols 2 to 5 begin so. torch.save writes a zip whose first member is NAME/data.pkl.
+def is_pickle(head: bytes) -> bool:
+    """Whether a file that begins so can run code when Python's pickle reads it."""
+    # Protocols 2 to 5 begin so. torch.save writes a zip whose first member is NAME/data.pkl, and
+    # numpy.save pickles an array of objects behind its header, in a .npz too.
     plain = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
-    return plain or (head.startswith(b"PK\x03\x04") and b"data.pkl" in head)
+    torch = head.startswith(b"PK\x03\x04") and b"data.pkl" in head
+    return plain or torch or (b"\x93NUMPY" in head and b"'|O'" in head)

@@ -26,7 +26,7 @@ _ENCODER: Final = ("embeddings.", "encoder.", "pooler.")
 _LAYER: Final = re.compile(r"encoder\.layer\.(\d{1,6})\.")
 
 
-class _Stored(NamedTuple):
+class Stored(NamedTuple):
     """One tensor, the open file it is in and its entry in the header."""
 
     file: io.BufferedReader
@@ -52,21 +52,21 @@ def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> d
         WeightError: a tensor is missing, extra, of the wrong shape, double or not finite.
     """
     with ExitStack() as files:
-        stored = _by_table_name(_stored(files, path), path)
+        stored = _by_table_name(open_stored(files, path), path)
         if leave_out_layers:
             stored = {k: s for k, s in stored.items() if _layer_of(k) < config.num_layers}
         pooler = any(key.startswith("pooler.") for key in stored)
         wanted = {t.hugging_face: t for t in tensors(config, pooler=pooler)}
         places = [Place(t.name, key, t.hugging_face_shape) for key, t in wanted.items()]
 
-        def read(place: Place, each: _Stored) -> Array:
+        def read(place: Place, each: Stored) -> Array:
             array = read_tensor(each.file, each.entry, place.key, each.path)
             return wanted[place.key].from_hugging_face(array)
 
         return collect(places, stored, shape_of=lambda s: s.entry.shape, read=read, where=path)
 
 
-def _stored(files: ExitStack, path: Path) -> dict[str, _Stored]:
+def open_stored(files: ExitStack, path: Path) -> dict[str, Stored]:
     """What the file or the shards hold, by its name there; all stay open."""
     if path.suffix != ".json":
         return _open(files, path)
@@ -76,21 +76,22 @@ def _stored(files: ExitStack, path: Path) -> dict[str, _Stored]:
     return {key: stored for shard in shards.values() for key, stored in shard.items()}
 
 
-def _open(files: ExitStack, path: Path) -> dict[str, _Stored]:
+def _open(files: ExitStack, path: Path) -> dict[str, Stored]:
     file = files.enter_context(open_regular(path))
-    return {name: _Stored(file, path, entry) for name, entry in read_header(file, path).items()}
+    return {name: Stored(file, path, entry) for name, entry in read_header(file, path).items()}
 
 
-def _by_table_name(stored: dict[str, _Stored], path: Path) -> dict[str, _Stored]:
+def _by_table_name(stored: dict[str, Stored], path: Path) -> dict[str, Stored]:
     """What is stored under the names of the table, without what the encoder has no use for."""
     prefixed = any(name.startswith("bert.") for name in stored)
     beginnings = ("bert.", *_ENCODER) if prefixed else ("",)
     names = [name for name in stored if name.startswith(beginnings)]
-    keys = unique_keys(((_table_name(name), name) for name in names), path)
+    keys = unique_keys(((table_name(name), name) for name in names), path)
     return {k: stored[name] for k, name in keys.items() if not k.startswith(_IGNORED)}
 
 
-def _table_name(name: str) -> str:
+def table_name(name: str) -> str:
+    """The name that the table has for a tensor, without prefix and by its last name today."""
     name = name.removeprefix("bert.")
     if name.endswith("LayerNorm.gamma"):
         return name.removesuffix("gamma") + "weight"

@@ -17,7 +17,7 @@ from zipfile import ZIP_STORED, ZipInfo
 
 from npbert.config import BertConfig
 from npbert.errors import ConfigError, ModelFileError
-from npbert.weights.files import HEAD_BYTES, not_the_format, open_regular
+from npbert.weights.files import HEAD_BYTES, is_pickle, not_the_format, open_regular
 from npbert.weights.names import weight_shapes
 from npbert.weights.strict_json import parse_object
 from npbert.weights.zip_safety import check_members, unpack, window
@@ -41,8 +41,17 @@ class Archive:
             ModelFileError: there is none.
             ConfigError: it is no JSON object.
         """
-        text = unpack(self._file, self._member(_CONFIG), self.path, _MAX_CONFIG_BYTES)
+        text = self.read(_CONFIG, _MAX_CONFIG_BYTES)
         return parse_object(text, where=f"{self.path}: {_CONFIG}", error=ConfigError)
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """What is in one of the other files.
+
+        Raises:
+            ModelFileError: there is none of this name, or its checksum is wrong.
+            ResourceLimitError: it has more than ``max_bytes``.
+        """
+        return unpack(self._file, self._member(name), self.path, max_bytes)
 
     def weights(self, config: BertConfig) -> io.RawIOBase | io.BytesIO:
         """The HDF5 file inside, in place where it is stored, in memory where it is compressed.
@@ -83,7 +92,7 @@ def open_archive(path: Path) -> Generator[Archive]:
     """
     with open_regular(path) as file:
         head = file.read(HEAD_BYTES)
-        if not head.startswith(b"PK\x03\x04") or b"data.pkl" in head:
+        if is_pickle(head) or not head.startswith(b"PK\x03\x04"):
             raise not_the_format(head, path, "a .keras archive")
         yield Archive(file, path, check_members(file, path))
 

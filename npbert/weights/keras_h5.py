@@ -18,6 +18,7 @@ import numpy as np
 
 from npbert.config import BertConfig
 from npbert.errors import ModelFileError, NpbertError, ResourceLimitError
+from npbert.weights import untrusted
 from npbert.weights.checks import Place, bfloat16_to_float32, collect, to_float32, unique_keys
 from npbert.weights.files import HDF5_MAGIC, HEAD_BYTES, not_the_format, open_regular
 from npbert.weights.h5_safety import check_float, check_storage, is_bfloat16, safe_datasets
@@ -29,6 +30,12 @@ from npbert.weights.shards import read_index
 
 # The HDF5 library is not safe for concurrent use everywhere, and a handle is never kept.
 LOCK: Final = threading.Lock()
+# Of a file that a program writes to; the second also of one that a program died over.
+_LOCKED: Final = ("unable to lock file", "file is already open for write")
+_UNLOCK: Final = (
+    "close the file in the program that writes to it, or save it again if that has died;"
+    " HDF5_USE_FILE_LOCKING=FALSE in the environment does without locks"
+)
 
 
 class Stored(NamedTuple):
@@ -43,7 +50,9 @@ class Stored(NamedTuple):
         return f"{self.path}: {self.key}"
 
 
-def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> dict[str, Array]:
+def load(
+    path: Path, config: BertConfig, *, leave_out_layers: bool = False, trust: bool = True
+) -> dict[str, Array]:
     """The weights in ``path``, in the order of `weight_shapes`.
 
     int8 weights become float32, with a warning that says so.
@@ -52,6 +61,7 @@ def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> d
         path: an HDF5 file that Keras wrote, or the index (``.json``) of several.
         config: what it must hold; checked before any data is read.
         leave_out_layers: whether layers past the config's ``num_layers`` may be left out.
+        trust: False has another process read the file; see `npbert.weights.untrusted`.
 
     Raises:
         ModelFileError: a file is missing, damaged, changing or not HDF5.
@@ -60,15 +70,22 @@ def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> d
         UnsupportedModelError: the weights are neither floats nor Keras's int8.
         WeightError: a tensor is missing, extra, of the wrong shape, double or not finite.
     """
+    # Whatever is not True itself, such as "no", is taken for distrust.
+    read_file = read if trust is True else untrusted.read
+    loaded, quantised = read_file(path, config, leave_out_layers)
+    if quantised:
+        warn_of_int8(path)
+    return loaded
+
+
+def read(path: Path, config: BertConfig, leave_out_layers: bool) -> tuple[dict[str, Array], bool]:
+    """As `load`, in this process and without the warning: the arrays, and whether any was int8."""
     h5py: Any = importlib.import_module("h5py")
     with LOCK, ExitStack() as files:
         stored = find_stored(h5py, files, path, config)
         if leave_out_layers:
             stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
-        loaded, quantised = collect_stored(h5py, stored, path, config)
-    if quantised:
-        warn_of_int8(path)
-    return loaded
+        return collect_stored(h5py, stored, path, config)
 
 
 def collect_stored(
@@ -122,7 +139,7 @@ def find_stored(h5py: Any, files: ExitStack, path: Path, config: BertConfig) -> 
     """What the file or the shards hold, by the keys of the table; all stay open."""
     if path.suffix == ".json":
         return _sharded(h5py, files, path, config)
-    file, found = files.enter_context(_open(h5py, path, config))
+    file, found = files.enter_context(open_datasets(h5py, path, config))
     datasets = {key: Stored(path, key, dataset) for key, dataset in found.items()}
     pairs = legacy_keys(file, found, config)
     return by_table_key(datasets, pairs or [(table_key(key), key) for key in found], path)
@@ -133,7 +150,7 @@ def _sharded(h5py: Any, files: ExitStack, path: Path, config: BertConfig) -> dic
     datasets: dict[str, Stored] = {}
     held: dict[str, set[str]] = {}
     for name, shard in index.shards.items():
-        _, found = files.enter_context(_open(h5py, shard, config))
+        _, found = files.enter_context(open_datasets(h5py, shard, config))
         held[name] = {key.rpartition("/")[0] for key in found}
         datasets |= {f"{name}: {key}": Stored(shard, key, found[key]) for key in found}
     index.check(held)
@@ -149,15 +166,21 @@ def by_table_key(
 
 
 @contextmanager
-def _open(h5py: Any, path: Path, config: BertConfig) -> Generator[tuple[Any, dict[str, Any]]]:
+def open_datasets(
+    h5py: Any, path: Path, config: BertConfig
+) -> Generator[tuple[Any, dict[str, Any]]]:
     """An HDF5 file and its datasets by their path, once nothing in it reaches outside."""
-    limit = 10_000 + 100 * config.num_layers  # Keras writes 45 nodes a layer
     with open_regular(path) as plain:
         head = plain.read(HEAD_BYTES)
         if not head.startswith(HDF5_MAGIC):
             raise not_the_format(head, path, "an HDF5 file")
         with errors_of(path), h5py.File(path, "r", locking="best-effort") as file:
-            yield file, safe_datasets(h5py, file, path, limit)
+            yield file, safe_datasets(h5py, file, path, most_nodes(config))
+
+
+def most_nodes(config: BertConfig) -> int:
+    """How many groups and datasets a file of such a model may have: Keras writes 45 a layer."""
+    return 10_000 + 100 * config.num_layers
 
 
 @contextmanager
@@ -173,9 +196,10 @@ def errors_of(path: Path) -> Generator[None]:
         ) from error
     except Exception as error:
         # Damage shows as OSError, RuntimeError, KeyError, UnicodeDecodeError and others.
+        locked = any(words in str(error) for words in _LOCKED)
         raise ModelFileError(
             "the HDF5 file cannot be read.",
             where=path,
             received=f"{type(error).__name__}: {error}",
-            fix="get the file again; it is damaged or incomplete",
+            fix=_UNLOCK if locked else "get the file again; it is damaged or incomplete",
         ) from error

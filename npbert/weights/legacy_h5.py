@@ -1,23 +1,29 @@
 """The ``.h5`` of Keras before version 3, which keras-nlp 0.6 and older published BERT in.
 
-A group for each layer, by the layer's name, whose attribute ``weight_names`` lists its variables;
-a whole model has them below ``/model_weights``, beside a ``model_config`` that is never read.
+A group for each layer, by the layer's name, and in it the layer's variables by theirs; a whole
+model has them below ``/model_weights``, beside a ``model_config`` that is never read.
 
-Source: keras/src/legacy/saving/legacy_h5_format.py, ``save_subset_weights_to_hdf5_group``.
+Keras assigns a layer's variables by their order in its attribute ``weight_names``. That is not read
+here: strings of no fixed length are in HDF5's global heaps, and HDF5 2.0 and older read a damaged
+one for ever, or into memory without end. The names alone say as much: sublayers have one of their
+own, or were numbered as they were made, which is the same order.
+
+Source: keras/src/legacy/saving/legacy_h5_format.py, ``save_subset_weights_to_hdf5_group``;
+keras_nlp 0.6, layers/modeling/transformer_encoder.py, ``TransformerEncoder.build``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-
-import numpy as np
 
 from npbert.config import BertConfig
 from npbert.weights.names import Tensor, tensors
 
-_MAX_NAMES: Final = 10_000
 _WHOLE_MODEL: Final = "/model_weights"
+_NUMBER: Final = re.compile(r"_(\d{1,9})$")
+_PROJECTIONS: Final = ("query", "key", "value", "attention_output")
 
 
 def legacy_keys(
@@ -35,38 +41,19 @@ def legacy_keys(
     prefix = next((p for p in ("", _WHOLE_MODEL) if _has_layers(file, p)), None)
     if prefix is None:
         return None
-    layers: dict[str, list[Tensor]] = {}
+    layers: dict[str, dict[str, str]] = {}
+    for key in found:
+        layer, _, name = key.removeprefix(f"{prefix}/").partition("/")
+        layers.setdefault(layer, {})[name.removesuffix(":0")] = key
+    expected: dict[str, list[Tensor]] = {}
     for tensor in tensors(config):
-        layers.setdefault(tensor.name.partition("/")[0], []).append(tensor)
-    known: dict[str, str] = {}
-    for layer, expected in layers.items():
-        group = file.get(f"{prefix}/{layer}")
-        if group is not None and f"{prefix}/{layer}" not in found:
-            names = _strings(group, "weight_names")
-            for name, meant in zip(names, _in_order(layer, names, expected)):
-                if meant is not None:
-                    known[f"{prefix}/{layer}/{name}"] = meant.h5
+        expected.setdefault(tensor.name.partition("/")[0], []).append(tensor)
+    known = {
+        keys[name]: tensor.h5
+        for layer, keys in layers.items()
+        for name, tensor in _meant(layer, list(keys), expected.get(layer, []))
+    }
     return [(known.get(key, key), key) for key in found]
-
-
-def _in_order(layer: str, names: list[str], expected: list[Tensor]) -> Iterator[Tensor | None]:
-    """The tensor that each of a layer's variables is: by its name, else by its place in the list.
-
-    Keras goes by place alone; sublayers were numbered, not named, in the oldest files. What a
-    variable is called there, ``kernel`` or ``gamma``, must fit its place.
-    """
-    by_name = {tensor.name: tensor for tensor in expected}
-    for i, name in enumerate(names):
-        plain = name.removesuffix(":0")
-        named = by_name.get(plain) or by_name.get(f"{layer}/{plain}")
-        placed = expected[i] if len(names) == len(expected) else None
-        if named is None and placed is not None and _last(placed.name) == _last(plain):
-            named = placed
-        yield named
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 def _has_layers(file: Any, prefix: str) -> bool:
@@ -74,13 +61,35 @@ def _has_layers(file: Any, prefix: str) -> bool:
     return group is not None and ("layer_names" in group.attrs or "layer_names0" in group.attrs)
 
 
-def _strings(group: Any, name: str) -> list[str]:
-    """A list of strings that Keras keeps as an attribute, or as several numbered ones."""
-    if name in group.attrs:
-        parts = [group.attrs[name]]
-    else:
-        parts = []
-        while f"{name}{len(parts)}" in group.attrs and len(parts) < _MAX_NAMES:
-            parts.append(group.attrs[f"{name}{len(parts)}"])
-    values = [value for part in parts for value in np.ravel(part).tolist()]
-    return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values[:_MAX_NAMES]]
+def _meant(layer: str, names: list[str], expected: list[Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The tensor that each of a layer's variables is, as far as that is certain."""
+    by_name = {tensor.name: tensor for tensor in expected}
+    numbered: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        tensor = by_name.pop(name, None) or by_name.pop(f"{layer}/{name}", None)
+        if tensor is not None:
+            yield name, tensor
+        else:
+            numbered.setdefault(_role(name), []).append(name)
+    for role, same in numbered.items():
+        wanted = [tensor for tensor in by_name.values() if _role(tensor.name) == role]
+        # One sublayer of this kind, or several that differ in their numbers alone.
+        if len(same) == len(wanted) and len({tuple(_plain(name)) for name in same}) == 1:
+            yield from zip(sorted(same, key=_numbers), wanted)
+
+
+def _role(name: str) -> tuple[str, str]:
+    """What a variable is: its last name, and in attention the projection's."""
+    parts = ["", *_plain(name)]
+    return parts[-2] if parts[-2] in _PROJECTIONS else "", parts[-1]
+
+
+def _plain(name: str) -> list[str]:
+    """A path's parts, such as ``["dense", "kernel"]``, without numbers."""
+    return [_NUMBER.sub("", part) for part in name.split("/")]
+
+
+def _numbers(name: str) -> list[int]:
+    """The numbers of a path's parts; the first of its kind has none."""
+    found = [_NUMBER.search(part) for part in name.split("/")]
+    return [int(match[1]) if match else -1 for match in found]

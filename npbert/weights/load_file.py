@@ -12,11 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from npbert.config import BertConfig
-from npbert.errors import ModelFileError, WeightError
-from npbert.weights import keras_h5
+from npbert.errors import ModelFileError
+from npbert.weights import keras_h5, untrusted
+from npbert.weights.checks import Place, check_values
 from npbert.weights.h5_safety import check_float, safe_datasets
 from npbert.weights.int8 import warn_of_int8
 from npbert.weights.keras_archive import open_weights
@@ -31,13 +30,13 @@ _TASK: Final = re.compile(r"^/layers/bert_backbone(?=/layers/)")
 
 
 def load_file(
-    path: Path, config: BertConfig, *, leave_out_layers: bool = False
+    path: Path, config: BertConfig, *, leave_out_layers: bool = False, trust: bool = True
 ) -> dict[str, Array]:
     """The weights in ``path``, which must be those of ``config``.
 
     Args:
         path: the file.
-        config, leave_out_layers: as in `keras_h5.load`.
+        config, leave_out_layers, trust: as in `keras_h5.load`.
 
     Raises:
         ModelFileError: the ending is not one of `ENDINGS`; or as `keras_h5.load`.
@@ -46,24 +45,44 @@ def load_file(
     """
     _check_ending(path)
     if path.suffix != ".keras":
-        return keras_h5.load(path, config, leave_out_layers=leave_out_layers)
-    with _stored(path, config) as (h5py, stored):
-        if leave_out_layers:
-            stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
-        loaded, quantised = keras_h5.collect_stored(h5py, stored, path, config)
+        return keras_h5.load(path, config, leave_out_layers=leave_out_layers, trust=trust)
+    read = read_archive if trust is True else untrusted.read
+    loaded, quantised = read(path, config, leave_out_layers)
     if quantised:
         warn_of_int8(path)
     return loaded
 
 
-def load_matching(path: Path, config: BertConfig) -> tuple[dict[str, Array], dict[str, str]]:
+def read_archive(
+    path: Path, config: BertConfig, leave_out_layers: bool
+) -> tuple[dict[str, Array], bool]:
+    """As `keras_h5.read`, from a ``.keras`` archive."""
+    with _stored(path, config) as (h5py, stored):
+        if leave_out_layers:
+            stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
+        return keras_h5.collect_stored(h5py, stored, path, config)
+
+
+def load_matching(
+    path: Path, config: BertConfig, *, trust: bool = True
+) -> tuple[dict[str, Array], dict[str, str]]:
     """What in ``path`` fits ``config``, and why the rest does not: canonical name -> reason.
+
+    Args:
+        path: the file.
+        config, trust: as in `keras_h5.load`.
 
     Raises:
         ModelFileError, UnsafeModelError, ResourceLimitError, UnsupportedModelError: as `load_file`.
-        WeightError: a tensor that fits is not finite.
+        WeightError: a tensor that fits is not finite, or next to zero.
     """
     _check_ending(path)
+    read = read_matching if trust is True else untrusted.read_matching
+    return read(path, config)
+
+
+def read_matching(path: Path, config: BertConfig) -> tuple[dict[str, Array], dict[str, str]]:
+    """As `load_matching`, in this process."""
     loaded: dict[str, Array] = {}
     skipped: dict[str, str] = {}
     with _stored(path, config) as (h5py, stored):
@@ -86,12 +105,7 @@ def _mismatch(stored: Stored | None, tensor: Tensor) -> str | None:
 def _read(h5py: Any, stored: Stored, tensor: Tensor) -> Array:
     check_float(stored.dataset, stored.where)
     array = keras_h5.read_floats(h5py, stored)
-    if not np.isfinite(array).all():
-        raise WeightError(
-            f"{tensor.name!r} has values that are not finite.",
-            where=stored.where,
-            fix="get the weights again, or train without overflow",
-        )
+    check_values(Place(tensor.name, stored.key, tensor.shape), array, stored.path)
     return array
 
 
@@ -105,7 +119,7 @@ def _stored(path: Path, config: BertConfig) -> Generator[tuple[Any, dict[str, St
             return
         files.enter_context(keras_h5.errors_of(path))
         file = files.enter_context(open_weights(path, config))
-        found = safe_datasets(h5py, file, path, 10_000 + 100 * config.num_layers)
+        found = safe_datasets(h5py, file, path, keras_h5.most_nodes(config))
         yield h5py, _of_the_backbone(found, path)
 
 

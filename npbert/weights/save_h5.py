@@ -9,7 +9,7 @@ by Keras Hub 0.32.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,10 @@ _EMPTY_IN_LAYER: Final = {
 }
 
 
+# Of the optimizer that every task in Keras Hub has, which warns if it does not find them.
+_OPTIMIZER: Final = {"0": np.int32(0), "1": np.float32(5e-5)}  # steps done, learning rate
+
+
 def write_h5(path: Path, weights: Tensors, config: BertConfig, *, name: str, dtype: str) -> None:
     """One file with everything.
 
@@ -66,6 +70,36 @@ def write_h5(path: Path, weights: Tensors, config: BertConfig, *, name: str, dty
         for tensor_name, array in weights:
             _write(file, table[tensor_name], array, dtype)
             sink.check()
+
+
+def write_head(
+    path: Path,
+    weights: Mapping[str, Array],
+    table: Sequence[Tensor],
+    groups: Mapping[str, str],
+    *,
+    dtype: str,
+) -> None:
+    """A task's own weights, ``task.weights.h5``.
+
+    Args:
+        path, dtype: as in `write_h5`.
+        weights: the head's, by canonical name.
+        table: what they are called in the file.
+        groups: group -> the layer's name, of the task itself and of layers without weights.
+
+    Raises:
+        WeightError, OSError: as in `write_h5`.
+    """
+    with _create(path) as (file, sink):
+        for group, layer in groups.items():
+            _group(file, group, layer)
+        for tensor in table:
+            _write(file, tensor, weights[tensor.name], dtype)
+            sink.check()
+        optimizer = _group(file, "/optimizer", "adam")
+        for key, value in _OPTIMIZER.items():
+            optimizer.create_dataset(key, data=value)
 
 
 def write_shards(

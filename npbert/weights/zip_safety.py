@@ -15,7 +15,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from npbert.errors import ModelFileError, NpbertError, ResourceLimitError, UnsafeModelError
 
@@ -23,7 +23,11 @@ MAX_MEMBERS: Final = 64
 
 _LOCAL: Final = struct.Struct("<4sHHHHHLLLHH")
 _END: Final = struct.Struct("<4sHHHHLLH")
-_ENCRYPTED, _LATER, _UTF8 = 0x1, 0x8, 0x800
+_END64: Final = struct.Struct("<4sQHHLLQQQQ")
+_LOCATOR64: Final = struct.Struct("<4sLQL")
+_TAIL: Final = _END64.size + _LOCATOR64.size + _END.size
+_ENCRYPTED, _EFFORT, _LATER, _UTF8 = 0x1, 0x6, 0x8, 0x800
+_FLAGS: Final = _EFFORT | _LATER | _UTF8  # deflate's effort; sizes after the data; UTF-8 names
 _DESCRIPTOR: Final = 24
 _IN_ZIP64: Final = 0xFFFFFFFF
 _MEBIBYTE: Final = 1 << 20
@@ -48,7 +52,6 @@ def check_members(file: io.BufferedReader, path: Path) -> dict[str, zipfile.ZipI
         raise damaged(path, error) from None
     if len(infos) > MAX_MEMBERS:
         raise _too_much(path, f"{len(infos)} members", f"at most {MAX_MEMBERS}")
-    _check_end(file, size, path)
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         _check_member(info, f"{path}: {info.filename[:80]!r}")
@@ -56,6 +59,8 @@ def check_members(file: io.BufferedReader, path: Path) -> dict[str, zipfile.ZipI
             raise _unsafe(f"two members called {info.filename!r}", path)
         members[info.filename] = info
     _check_places(file, infos, start, path)
+    if not _ends_well(file, size, len(infos), start):
+        raise _unsafe("data after the end of the zip, or an end that describes another", path)
     return members
 
 
@@ -121,12 +126,26 @@ class _Window(io.RawIOBase):
         return count
 
 
-def _check_end(file: io.BufferedReader, size: int, path: Path) -> None:
-    """The file ends with the zip's own end, without a comment: nothing is appended."""
-    file.seek(max(0, size - _END.size))
-    tail = file.read(_END.size)
-    if len(tail) < _END.size or tail[:4] != b"PK\x05\x06" or _END.unpack(tail)[-1]:
-        raise _unsafe("data after the end of the zip", path)
+def _ends_well(file: io.BufferedReader, size: int, count: int, start: int) -> bool:
+    """Whether the file ends with the zip's end, which says what the directory at ``start`` is.
+
+    Beyond 2 GiB the end comes twice: first with room for large numbers, and a locator of that.
+    """
+    file.seek(max(0, size - _TAIL))
+    tail = file.read(_TAIL).rjust(_TAIL, b"\0")
+    locator = _LOCATOR64.unpack_from(tail, _END64.size)
+    twice = locator[0] == b"PK\x06\x07"
+    end = size - (_TAIL if twice else _END.size)
+    true = [0, 0, count, count, end - start, start]
+    magic, *said, comment = _END.unpack_from(tail, _TAIL - _END.size)
+    if twice:
+        magic64, length, _, _, *said64 = _END64.unpack_from(tail)
+        placed = locator[1:] == (0, end, 1) and length == _END64.size - 12
+        if not (placed and magic64 == b"PK\x06\x06" and said64 == true):
+            return False
+        no_room = [0xFFFF] * 4 + [_IN_ZIP64] * 2
+        said = [b if a == full else a for a, b, full in zip(said, true, no_room)]
+    return magic == b"PK\x05\x06" and comment == 0 and said == true
 
 
 def _check_member(info: zipfile.ZipInfo, where: str) -> None:
@@ -140,6 +159,8 @@ def _check_member(info: zipfile.ZipInfo, where: str) -> None:
         raise _unsafe("a link or a device", where)
     if info.flag_bits & _ENCRYPTED:
         raise _unsafe("an encrypted member", where)
+    if info.flag_bits & ~_FLAGS:
+        raise _unsafe(f"flags {info.flag_bits:#x}", where)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise _unsafe(f"compression method {info.compress_type}", where)
     if name.endswith((".pkl", ".pickle")):
@@ -164,7 +185,9 @@ def _check_places(
         if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
             raise damaged(where, "no header where the directory says")
         fields = _LOCAL.unpack(header)
-        _check_headers(fields, file.read(fields[-2]), info, where)
+        name, extra = file.read(fields[-2]), file.read(fields[-1])
+        if not _agree(fields, name, extra, info):
+            raise _unsafe("a member whose two headers disagree", where)
         if not 0 <= info.header_offset - end <= room:
             raise _unsafe("data between the members, or members that overlap", path)
         end = info.header_offset + _data_offset(fields) + info.compress_size
@@ -173,17 +196,28 @@ def _check_places(
         raise _unsafe("data between the members and their directory", path)
 
 
-def _check_headers(fields: tuple[int, ...], name: bytes, info: zipfile.ZipInfo, where: str) -> None:
+def _agree(fields: tuple[Any, ...], name: bytes, extra: bytes, info: zipfile.ZipInfo) -> bool:
+    """Whether a member's own header says what the directory says."""
     _, _, flags, method, _, _, crc, compressed, size, _, _ = fields
-    sizes = {(crc, compressed, size)}
-    later = bool(flags & _LATER) and sizes == {(0, 0, 0)}
-    in_zip64 = crc == info.CRC and (compressed, size) == (_IN_ZIP64, _IN_ZIP64)
-    same = sizes == {(info.CRC, info.compress_size, info.file_size)}
+    if (compressed, size) == (_IN_ZIP64, _IN_ZIP64):
+        size, compressed = _sizes64(extra)
+    later = bool(flags & _LATER) and (crc, compressed, size) == (0, 0, 0)
+    same = (crc, compressed, size) == (info.CRC, info.compress_size, info.file_size)
     alike = (flags, method) == (info.flag_bits, info.compress_type)
     encoding = "utf-8" if flags & _UTF8 else "cp437"
     named = name.decode(encoding, "replace") == info.orig_filename
-    if not (alike and named and (same or later or in_zip64)):
-        raise _unsafe("a member whose two headers disagree", where)
+    return alike and named and (same or later)
+
+
+def _sizes64(extra: bytes) -> tuple[int, int]:
+    """A member's size and how much of the file it takes, where the header has no room for them."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        if kind == 1 and length >= 16 and len(extra) >= 20:
+            size, compressed = struct.unpack_from("<QQ", extra, 4)
+            return size, compressed
+        extra = extra[4 + length :]
+    return -1, -1
 
 
 def _data_offset(fields: tuple[int, ...]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,6 +135,18 @@ def test_no_connection_and_not_on_disk(machine: Machine):
     assert f"Kaggle does not answer, and config.json of '{HANDLE}' is not on disk" in loaded.text
 
 
+def test_a_task_comes_with_all_its_files(machine: Machine):
+    for name in ("preprocessor.json", "task.json"):
+        (machine.model / name).write_text("{}")
+    shutil.copy(machine.model / "model.weights.h5", machine.model / "task.weights.h5")
+    first = machine.load()
+    assert {path.name for path in machine.model.iterdir() if path.is_file()} <= {
+        path.name for path in first.path.iterdir()
+    }
+    machine.server.stop()
+    assert machine.load(HANDLE, "offline").warnings == []
+
+
 def test_other_frameworks_files(machine: Machine, tmp_path: Path):
     machine.hub.models[f"{NAME}/3"] = change(copy("hf_tiny", tmp_path), {})
     assert machine.load().kind == "hugging_face"
@@ -171,10 +184,10 @@ def test_keras_hub_and_npbert_share_a_cache(machine: Machine, values: float):
     preset = load_preset(PRESETS / "keras_tiny")
     count = sum(array.size for array in (preset.weights or {}).values())
     assert keras_hub() == count
-    assert machine.hub.asked_for(".h5", "config.json") == []
+    assert machine.hub.asked_for("model.weights.h5", "config.json") == []
     machine.cache = machine.cache.with_name("theirs")
     environment |= machine.settings
     assert keras_hub() == count
     machine.hub.log.clear()
     assert machine.load().values == values
-    assert machine.hub.asked_for(".h5", "config.json") == []
+    assert machine.hub.asked_for("model.weights.h5", "config.json") == []

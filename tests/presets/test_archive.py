@@ -83,6 +83,20 @@ def test_of_another_architecture(path: Path):
         load_archive(rewrite(path, raw))
 
 
+@pytest.mark.parametrize("where", ["config", "backbone"])
+def test_of_code(path: Path, where: str):
+    """Keras builds a Lambda from its bytes; here it is the name of another class."""
+    code: dict[str, Any] = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEAAAA="}}},
+        "registered_name": "Lambda",
+    }
+    raw = code if where == "config" else config_of(path) | {"config": {"backbone": code}}
+    with pytest.raises(UnsupportedModelError, match="holds a Lambda, not a BertBackbone"):
+        load_archive(rewrite(path, raw))
+
+
 @pytest.mark.parametrize("config", [None, [], {"backbone": 5}, {"vocabulary_size": 11}])
 def test_a_config_that_is_none(path: Path, config: object):
     with pytest.raises(ConfigError):

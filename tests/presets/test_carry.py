@@ -25,16 +25,23 @@ def fill(folder: Path, *names: str) -> Path:
 
 def test_hugging_face_to_itself(tmp_path: Path):
     fill(tmp_path, "tokenizer.json", "1_Pooling/config.json", "model.safetensors", "notes.txt")
-    assert carried(tmp_path, HF, HF, CONFIG) == {
-        "tokenizer.json": b"content of tokenizer.json",
-        "1_Pooling/config.json": b"content of 1_Pooling/config.json",
-    }
+    expected = {"tokenizer.json": b"content of tokenizer.json"}
+    assert carried(tmp_path, HF, HF, CONFIG) == expected
+    kinds = {"": "Transformer", "pool": "Pooling", "2_Dense": "Dense", "3_Normalize": "Normalize"}
+    modules = json.dumps([{"path": path, "type": f"st.{kind}"} for path, kind in kinds.items()])
+    (tmp_path / "modules.json").write_text(modules)
+    fill(tmp_path, "pool/config.json", "2_Dense/config.json", "2_Dense/model.safetensors")
+    names = ("pool/config.json", "2_Dense/config.json", "2_Dense/model.safetensors")
+    expected |= {"modules.json": modules.encode()}
+    expected |= {name: f"content of {name}".encode() for name in names}
+    assert carried(tmp_path, HF, HF, CONFIG) == expected
 
 
 def test_keras_to_itself(tmp_path: Path):
-    fill(tmp_path, "tokenizer.json", "assets/tokenizer/vocabulary.txt", "vocab.txt")
-    found = carried(tmp_path, "keras", "keras", CONFIG)
-    assert set(found) == {"tokenizer.json", "assets/tokenizer/vocabulary.txt"}
+    names = ["tokenizer.json", "preprocessor.json", "task.json", "task.weights.h5"]
+    names.append("assets/tokenizer/vocabulary.txt")
+    fill(tmp_path, *names, "vocab.txt", "model.weights.h5")
+    assert set(carried(tmp_path, "keras", "keras", CONFIG)) == set(names)
 
 
 def test_keras_to_hugging_face(tmp_path: Path):

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from text.tiny_model import write_tiny_model
+from text.tiny_model import CONFIG, write_dense, write_json, write_tiny_model
 
 from npbert import Embedder
 from npbert.errors import (
@@ -43,9 +43,34 @@ def test_what_hugging_face_wrote_has_other_files(hub: type[FakeHub], tmp_path: P
 
 def test_an_embedder_finds_all_it_reads(hub: type[FakeHub], tmp_path: Path):
     hub.has = write_tiny_model(tmp_path / "tiny", pooling="cls")
+    kinds = {"": "Transformer", "pool": "Pooling", "2_Dense": "Dense", "3_Normalize": "Normalize"}
+    modules = [{"path": path, "type": f"sentence_transformers.{k}"} for path, k in kinds.items()]
+    write_json(hub.has / "modules.json", modules)
+    (hub.has / "1_Pooling").rename(hub.has / "pool")
+    write_dense(hub.has / "2_Dense", CONFIG.hidden_dim, 7)
     here, there = Embedder(hub.has), Embedder(HANDLE)
     assert there.info() | {"path": ""} == here.info() | {"path": ""}
     assert (there.pooling, there.normalize, there.max_seq_length) == ("cls", True, 11)
+    assert there.get_embedding_dimension() == 7
+    named = ["pool/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"]
+    expected = [*ALONGSIDE["hugging_face"], *named, "3_Normalize/config.json"]
+    assert hub.log == ["config.json", *expected, "model.safetensors"]
+
+
+def test_modules_that_cannot_be_read_are_left_to_who_reads_them(hub: type[FakeHub], tmp_path: Path):
+    hub.has = copy("hf_tiny", tmp_path)
+    for content in ("[1, 2]", '[{"type": "T", "path": ""}, {"type": "P", "path": "../x"}]'):
+        (hub.has / "modules.json").write_text(content)
+        assert fetch(HANDLE, refresh=True) == hub.cache
+        assert not any("/" in name for name in hub.log)
+
+
+def test_a_keras_task_comes_whole(hub: type[FakeHub]):
+    names = ("preprocessor.json", "task.json", "task.weights.h5")
+    for name in names:
+        (hub.has / name).write_text("{}")
+    fetch(HANDLE)
+    assert all((hub.cache / name).is_file() for name in names)
 
 
 def test_without_weights(hub: type[FakeHub]):

@@ -10,7 +10,7 @@ import pytest
 
 from npbert.presets import hubs
 from npbert.presets.hub_errors import UnreachableError
-from npbert.presets.hubs import fetch
+from npbert.presets.hubs import ALONGSIDE, fetch
 
 from .fake_hub import HANDLE, FakeHub, shard
 
@@ -28,7 +28,8 @@ def test_small_files_that_nobody_has_asked_for(hub: type[FakeHub]):
     hub.reachable = False
     message = (
         f"without a connection, it is not known whether {HANDLE} has tokenizer.json,"
-        " assets/tokenizer/vocabulary.txt: going on as if it had not"
+        " assets/tokenizer/vocabulary.txt, preprocessor.json, task.json, task.weights.h5: going on"
+        " as if it had not"
     )
     with pytest.warns(UserWarning, match=re.escape(message)):
         assert fetch(HANDLE) == hub.cache
@@ -55,7 +56,7 @@ def test_shards_that_another_program_fetched(hub: type[FakeHub]):
     shard(hub.has, {"/a": "m_0.weights.h5"})
     (hub.has / "m_0.weights.h5").write_bytes(b"x")
     shutil.copytree(hub.has, hub.cache)
-    hub.absent |= {"tokenizer.json", "assets/tokenizer/vocabulary.txt"}
+    hub.absent |= set(ALONGSIDE["keras"]) - {"metadata.json"}
     hub.reachable = False
     assert fetch(HANDLE) == hub.cache
     assert hub.log == []

@@ -82,6 +82,8 @@ def test_the_saved_dtype(key: str, value: str):
     [
         ("model_type", "roberta"),
         ("model_type", "distilbert"),
+        ("model_type", "albert"),
+        ("model_type", "modernbert"),
         ("model_type", None),
         ("position_embedding_type", "relative_key_query"),
         ("is_decoder", True),

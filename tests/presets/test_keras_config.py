@@ -124,6 +124,8 @@ def test_a_dtype_that_keras_does_not_have(dtype: object):
     ("name", "shown"),
     [
         ("keras_hub>RobertaBackbone", "a RobertaBackbone"),
+        ("keras_hub>AlbertBackbone", "a AlbertBackbone"),
+        ("keras_hub>DistilBertBackbone", "a DistilBertBackbone"),
         ("keras_nlp>GPT2Backbone", "a GPT2Backbone"),
         ("builtins>exec", "a exec"),
         (None, "a None"),

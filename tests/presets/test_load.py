@@ -38,6 +38,16 @@ def test_a_directory_gives_the_config_and_weights_that_went_in(name: str, kind: 
     assert lacking == (poolerless if name == "hf_tiny_prefixed" else set())
 
 
+def test_a_model_in_a_folder_that_modules_json_names(tmp_path: Path):
+    """As sentence-transformers wrote it in its first years."""
+    copy("hf_tiny", tmp_path / "old").rename(tmp_path / "old" / "0_Transformer")
+    modules = [{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"}]
+    (tmp_path / "old" / "modules.json").write_text(json.dumps(modules))
+    preset = load_preset(tmp_path / "old")
+    assert (preset.name, preset.path) == ("old", tmp_path / "old" / "0_Transformer")
+    assert preset.weights is not None
+
+
 def test_without_weights_no_weights_file_is_needed(tmp_path: Path):
     folder = copy("keras_tiny", tmp_path)
     (folder / "model.weights.h5").unlink()

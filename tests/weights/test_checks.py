@@ -83,6 +83,36 @@ def test_not_finite(value: float):
     assert error.value.received == f"{value} at [1, 0]"
 
 
+def test_nothing_but_subnormal_numbers():
+    """Small integers look so when they are taken for float32."""
+    stored = {key: array.astype(np.float32) for key, array in _stored().items()}
+    stored["layer.3.weight"] = np.arange(6, dtype=np.int32).reshape(2, 3).view(np.float32)
+    with pytest.raises(WeightError) as error:
+        _collect(stored)
+    assert error.value.what == "'layer_3/kernel' has only values next to zero."
+    assert error.value.received == "7.00649e-45 at most"
+    stored["layer.3.weight"][1, 2] = -np.finfo(np.float32).smallest_normal
+    _collect(stored)
+
+
+def _gammas(**gammas: list[float]) -> dict[str, np.ndarray]:
+    arrays = {name: np.array(values, np.float32) for name, values in gammas.items()}
+    places = [Place(f"{name}/gamma", name, array.shape) for name, array in arrays.items()]
+    return collect(places, arrays, shape_of=np.shape, read=lambda _, array: array, where=WHERE)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 2.5])
+def test_a_layer_norm_that_scales_by_one_number(value: float):
+    message = r"model.safetensors: b/gamma: the same number everywhere"
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert list(_gammas(a=[1, 2], b=[value] * 3)) == ["a/gamma", "b/gamma"]
+    assert len(caught) == 1
+
+
+def test_a_layer_norm_that_was_never_trained_or_has_one_feature():
+    _gammas(a=[1, 1, 1], b=[7], c=[0, 0, 0.5])
+
+
 def test_float64_past_the_range_of_float32_is_not_finite():
     with pytest.raises(WeightError, match="has 1 value not finite in float32"):
         _collect(_stored() | {"layer.0.weight": np.array([[1, 2, 3], [4, 1e39, 6]])})

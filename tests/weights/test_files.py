@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pickle
+import socket
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from npbert.errors import ModelFileError, UnsafeModelError
+from npbert.weights import hugging_face, keras_h5
 from npbert.weights.files import HDF5_MAGIC, not_the_format, open_regular
+from npbert.weights.load_file import load_file
+
+from .model_files import CONFIG
 
 
 def test_reads_a_regular_file_and_closes_it(tmp_path: Path):
@@ -98,6 +105,15 @@ def test_a_device_is_not_opened():
         open_regular(Path("/dev/zero")).__enter__()
 
 
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no sockets among the files")
+def test_a_socket_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        with pytest.raises(ModelFileError, match=r"not a regular file(.|\n)*received: socket"):
+            open_regular(Path("socket")).__enter__()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_permission_denied(unprivileged: Path):
     (unprivileged / "a").write_bytes(b"content")
@@ -127,20 +143,58 @@ def test_names_what_the_file_looks_like(head: bytes, kind: str):
     assert error.fix is not None
 
 
+READERS = {
+    "model.safetensors": (hugging_face.load, "not a safetensors file"),
+    "model.weights.h5": (keras_h5.load, "not an HDF5 file"),
+    "model.keras": (load_file, "not a .keras archive"),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!DOCTYPE html><html>404</html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (gzip.compress(b"content", mtime=0), "a gzip archive"),
+    ],
+)
+def test_the_readers_name_it(tmp_path: Path, name: str, content: bytes, kind: str):
+    read, what = READERS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelFileError, match=rf"^{what}; it looks like {kind}\."):
+        read(tmp_path / name, CONFIG)
+
+
+@pytest.mark.parametrize("name", list(READERS)[:2])
+def test_a_zip_under_another_name(tmp_path: Path, name: str):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("model.weights.h5", b"content")
+    with pytest.raises(ModelFileError, match=r"it looks like a zip archive\."):
+        READERS[name][0](tmp_path / name, CONFIG)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("write", ["pickle", "npy", "npz", "torch"])
+def test_no_reader_opens_a_pickle(tmp_path: Path, name: str, write: str):
+    """It is known by its bytes, not by its name; nothing in it runs."""
+    objects = np.array([{}], dtype=object)
+    with open(tmp_path / name, "wb") as file:
+        if write == "pickle":
+            pickle.dump({"weights": [1.0, 2.0]}, file)
+        elif write == "npy":
+            np.save(file, objects, allow_pickle=True)
+        elif write == "npz":
+            np.savez(file, objects, allow_pickle=True)
+        else:
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("archive/data.pkl", pickle.dumps({}))
+    with pytest.raises(UnsafeModelError, match="this is a pickle, which can run code") as error:
+        READERS[name][0](tmp_path / name, CONFIG)
+    assert error.value.fix == "convert the model to safetensors"
+
+
 def test_an_unknown_file_shows_its_first_bytes():
     error = not_the_format(b"once upon a time there was", Path("a"), "an HDF5 file")
     assert error.what == "not an HDF5 file."
     assert error.received == "b'once upon a time'..."
-
-
-def test_a_pickle_is_unsafe():
-    error = not_the_format(pickle.dumps([1, 2]), Path("a"), "an HDF5 file")
-    assert isinstance(error, UnsafeModelError)
-    assert error.what == "this is a pickle, which can run code when it is read."
-
-
-def test_a_torch_checkpoint_is_unsafe(tmp_path: Path):
-    with zipfile.ZipFile(tmp_path / "pytorch_model.bin", "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({}))
-    head = (tmp_path / "pytorch_model.bin").read_bytes()
-    assert isinstance(not_the_format(head, Path("a"), "an HDF5 file"), UnsafeModelError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def _strings(file: h5py.File) -> None:
     file.create_dataset(KEY, SHAPE, h5py.string_dtype())
 
 
+def _fixed_strings(file: h5py.File) -> None:
+    file.create_dataset(KEY, SHAPE, "S4")
+
+
+def _committed_compound(file: h5py.File) -> None:
+    file["/pair"] = np.dtype([("a", "<f4"), ("b", "<f4")])
+    file.create_dataset(KEY, SHAPE, file["/pair"])
+    del file["/pair"]
+
+
 def _compound(file: h5py.File) -> None:
     file.create_dataset(KEY, SHAPE, [("a", "<f4"), ("b", "<f4")])
 
@@ -72,6 +83,16 @@ def _committed(file: h5py.File) -> None:
 
 def _plugin(file: h5py.File) -> None:
     file.create_dataset(KEY, data=np.ones(SHAPE, np.float32), compression="lzf")
+
+
+def _unknown_filter(file: h5py.File) -> None:
+    """Optional, so that HDF5 writes without it; a reader would look for its code."""
+    options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    options.set_chunk(SHAPE)
+    options.set_filter(4242, h5py.h5z.FLAG_OPTIONAL, (1,))
+    space, group = h5py.h5s.create_simple(SHAPE), file.require_group(KEY.rpartition("/")[0])
+    dataset = h5py.h5d.create(group.id, b"0", h5py.h5t.IEEE_F32LE, space, options)
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(SHAPE, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -85,14 +106,18 @@ def _plugin(file: h5py.File) -> None:
         (_regions, "elements of type object"),
         (_variable_length, "elements of type object"),
         (_strings, "elements of type object"),
+        (_fixed_strings, "elements of type |S4"),
+        (_committed_compound, "elements of type"),
         (_compound, "elements of type"),
         (_committed, "a committed datatype"),
         (_plugin, "filter 32000, whose code HDF5 would load"),
+        (_unknown_filter, "filter 4242, whose code HDF5 would load"),
     ],
 )
 def test_unsafe(path: Path, put: Callable[[h5py.File], None], received: str):
     with h5py.File(path, "a") as file:
         put(file)
+    received = re.escape(received)
     message = rf"reaches outside its own arrays\.\n  where:    .*{KEY}\n  received: {received}"
     with pytest.raises(UnsafeModelError, match=message):
         keras_h5.load(path, CONFIG)
@@ -102,6 +127,17 @@ def test_a_link_that_the_config_does_not_ask_for_is_unsafe_too(path: Path):
     with h5py.File(path, "a") as file:
         file["/optimizer/vars/0"] = h5py.ExternalLink("other.h5", "/x")
     with pytest.raises(UnsafeModelError, match="ExternalLink"):
+        keras_h5.load(path, CONFIG)
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/b"), h5py.ExternalLink("other.h5", "/x")])
+@pytest.mark.parametrize("group", ["/layers/dense", "/layers", "/vars"])
+def test_a_group_that_is_elsewhere(path: Path, link: object, group: str):
+    with h5py.File(path, "a") as file:
+        if group in file:
+            del file[group]
+        file[group] = link
+    with pytest.raises(UnsafeModelError, match=rf"{group}\n  received: {type(link).__name__}"):
         keras_h5.load(path, CONFIG)
 
 

@@ -224,6 +224,23 @@ def test_wrong_shape_is_given_in_the_layout_of_the_file(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "keras"),
+    [
+        (QUERY, "transformer_layer_1/self_attention_layer/query/kernel"),
+        (
+            "encoder.layer.0.output.dense.weight",
+            "transformer_layer_0/feedforward_output_dense/kernel",
+        ),
+    ],
+)
+def test_a_kernel_in_the_layout_of_keras(
+    tmp_path: Path, named: dict[str, np.ndarray], name: str, keras: str
+):
+    with pytest.raises(WeightError, match=f"^'{keras}' has the wrong shape"):
+        _load(tmp_path, named | {name: random_arrays()[keras]})
+
+
 def test_not_finite_is_given_in_the_layout_of_keras(tmp_path: Path, named: dict[str, np.ndarray]):
     named[QUERY][2 * 4 + 3, 5] = np.nan
     with pytest.raises(WeightError, match=r"1 value not finite(.|\n)*nan at \[5, 2, 3\]"):

@@ -33,11 +33,25 @@ def test_config_and_weights(tmp_path: Path, h5: bytes, method: int):
     path = write(tmp_path / "a.keras", method, config_json=b'{"a": 1}', model_weights_h5=h5)
     with open_archive(path) as archive:
         assert archive.config() == {"a": 1}
+        assert archive.read("config.json", 99) == b'{"a": 1}'
         weights = archive.weights(CONFIG)
         assert isinstance(weights, io.BytesIO) == (method == zipfile.ZIP_DEFLATED)
         assert weights.read() == h5
     with open_weights(path, CONFIG) as file:
         assert file["/layers/dense/vars/0"].shape == (12, 12)
+
+
+def test_an_archive_that_changes_while_it_is_read(tmp_path: Path, h5: bytes):
+    path = write(tmp_path / "a.keras", config_json=b'{"a": 1}', model_weights_h5=h5)
+    os.utime(path, ns=(10**18, 10**18))
+
+    def read() -> None:
+        with open_archive(path) as archive:
+            os.utime(path)
+            archive.config()
+
+    with pytest.raises(ModelFileError, match="the file was changed while it was read"):
+        read()
 
 
 def test_what_is_missing(tmp_path: Path):

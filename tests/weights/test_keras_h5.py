@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,24 @@ def test_wrong_shape_names_both(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "turn"),
+    [
+        (QUERY, lambda kernel: kernel.reshape(12, 12).T),
+        (QUERY, lambda kernel: kernel.T),
+        (QUERY.replace("query", "attention_output"), lambda kernel: kernel.reshape(12, 12).T),
+        ("transformer_layer_0/feedforward_intermediate_dense/kernel", np.transpose),
+        ("transformer_layer_0/feedforward_output_dense/kernel", np.transpose),
+        ("token_embedding/embeddings", np.transpose),
+    ],
+)
+def test_a_tensor_in_the_layout_of_pytorch(tmp_path: Path, name: str, turn: Any):
+    arrays = random_arrays()
+    path = write_h5(tmp_path / "a.h5", arrays | {name: turn(arrays[name])})
+    with pytest.raises(WeightError, match=f"^'{name}' has the wrong shape"):
+        keras_h5.load(path, CONFIG)
+
+
 def test_not_finite(tmp_path: Path):
     arrays = random_arrays()
     arrays[QUERY][11, 2, 3] = np.inf
@@ -215,6 +235,31 @@ def test_a_file_that_changes_while_it_is_read(path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(keras_h5, "collect", collect_and_change)
     with pytest.raises(ModelFileError, match="the file was changed while it was read"):
+        keras_h5.load(path, CONFIG)
+
+
+_WRITER = """
+import os, sys, h5py
+file = h5py.File(sys.argv[1], "w", libver="latest")
+file.flush()
+print("open", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+def test_a_file_that_another_program_writes_to(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """While it does, and when it ended without closing the file."""
+    monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
+    command = [sys.executable, "-c", _WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"open\n"
+        with pytest.raises(ModelFileError, match="unable to lock file") as error:
+            keras_h5.load(path, CONFIG)
+        assert "HDF5_USE_FILE_LOCKING=FALSE" in str(error.value.fix)
+        writer.communicate()
+    with pytest.raises(ModelFileError, match=r"already open for write(.|\n)*save it again"):
         keras_h5.load(path, CONFIG)
 
 

@@ -85,26 +85,51 @@ NUMBERED = [
 ]
 
 
-def test_sublayers_that_were_numbered_go_by_their_place(tmp_path: Path):
+def test_sublayers_that_were_numbered_go_by_their_numbers(tmp_path: Path):
     path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
     _renamed(path, "transformer_layer_1", NUMBERED)
     assert_same(keras_h5.load(path, CONFIG), random_arrays())
 
 
-def test_a_name_that_does_not_fit_its_place(tmp_path: Path):
-    path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
+@pytest.mark.parametrize("others", [("_9", "_10"), ("", "_1")])
+def test_other_numbers(tmp_path: Path, others: tuple[str, str]):
     names = [*NUMBERED]
-    names[8:10] = reversed(names[8:10])
+    for number, other in zip(("_3/", "_4/"), others):
+        names = [n.replace(f"normalization{number}", f"normalization{other}/") for n in names]
+    assert names != NUMBERED
+    path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
+    _renamed(path, "transformer_layer_1", names)
+    assert_same(keras_h5.load(path, CONFIG), random_arrays())
+
+
+def test_variables_that_were_numbered(tmp_path: Path):
+    """As where the sublayers' names are not part of the variables'."""
+    names = [*NUMBERED]
+    names[8:] = [
+        f"transformer_layer_1/{name}:0"
+        for name in ("gamma", "beta", "gamma_1", "beta_1", "kernel", "bias", "kernel_1", "bias_1")
+    ]
+    path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
+    _renamed(path, "transformer_layer_1", names)
+    assert_same(keras_h5.load(path, CONFIG), random_arrays())
+
+
+@pytest.mark.parametrize("name", ["other_3/gamma", "layer_normalization_x/gamma", "gamma"])
+def test_names_that_leave_a_doubt(tmp_path: Path, name: str):
+    names = [*NUMBERED]
+    names[8] = f"transformer_layer_1/{name}:0"
+    path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
     _renamed(path, "transformer_layer_1", names)
     with pytest.raises(WeightError, match="2 tensors are missing"):
         keras_h5.load(path, CONFIG)
 
 
-def test_names_in_another_order_go_by_name(tmp_path: Path):
+def test_the_order_that_the_file_states_is_not_read(tmp_path: Path):
     path = write(tmp_path / "model.h5", random_arrays())
     with h5py.File(path, "a") as file:
-        attrs = file["transformer_layer_0"].attrs
-        attrs["weight_names"] = list(attrs["weight_names"])[::-1]
+        file.attrs["layer_names"] = 5
+        for layer in LAYERS:
+            file[layer].attrs["weight_names"] = [b"../x", b"y"]
     assert_same(keras_h5.load(path, CONFIG), random_arrays())
 
 

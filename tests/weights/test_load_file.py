@@ -94,7 +94,7 @@ def test_what_fits_and_what_does_not(tmp_path: Path, write: str):
 
 def test_a_matching_tensor_must_still_be_finite(tmp_path: Path):
     bad = ARRAYS | {"pooled_dense/bias": np.full(12, np.nan, np.float32)}
-    with pytest.raises(WeightError, match="'pooled_dense/bias' has values that are not finite"):
+    with pytest.raises(WeightError, match="'pooled_dense/bias' has 12 values not finite"):
         load_matching(write_h5(tmp_path / "a.weights.h5", bad), CONFIG)
 
 

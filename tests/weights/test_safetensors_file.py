@@ -75,8 +75,10 @@ def test_scalars_empty_tensors_and_trailing_spaces(tmp_path: Path):
         (with_header(b"[1, 2]", DATA), "not a safetensors file"),
         (with_header(b' {"a": 1}', DATA), "not a safetensors file"),
         (with_header(b'{"a": \xff}', DATA), "not UTF-8 at byte 6"),
+        (with_header(b"{a: 1}", DATA), "not valid JSON: Expecting property name"),
         (with_header(b'{"a": NaN}', DATA), "NaN is not JSON"),
         (with_header(b'{"a": ' + b"[" * 5_000, DATA), "not valid JSON|nested too deeply"),
+        (with_header(b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", DATA), "entry is malformed"),
         (_file(("a", A), ("a", A)), "duplicate key 'a'"),
         (_file(("__metadata__", {"x": 1}), ("a", A)), "__metadata__ is not a map"),
         (_file(("__metadata__", "x"), ("a", A)), "__metadata__ is not a map"),
@@ -106,8 +108,9 @@ def test_scalars_empty_tensors_and_trailing_spaces(tmp_path: Path):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_refused(tmp_path: Path, content: bytes, message: str):
-    with pytest.raises(ModelFileError, match=message):
+    with pytest.raises(ModelFileError, match=message) as error:
         _read(tmp_path / "model.safetensors", content)
+    assert "the file again" in str(error.value.fix)
 
 
 def test_too_many_tensors(tmp_path: Path):
@@ -123,9 +126,15 @@ def test_a_header_that_is_too_large(tmp_path: Path):
         _read(tmp_path / "a", content)
 
 
-@pytest.mark.parametrize("dtype", ["I8", "F8_E4M3", "BOOL"])
-def test_a_dtype_no_weight_has(tmp_path: Path, dtype: str):
-    content = _file(("a", {"dtype": dtype, "shape": [4, 6], "data_offsets": [0, 24]}))
+@pytest.mark.parametrize(
+    ("dtype", "count"),
+    [
+        *(("I8", 24), ("U8", 24), ("BOOL", 24), ("F8_E4M3", 24), ("F8_E5M2", 24), ("F8_E8M0", 24)),
+        *(("I16", 12), ("U16", 12), ("I32", 6), ("U32", 6), ("I64", 3), ("U64", 3)),
+    ],
+)
+def test_a_dtype_no_weight_has(tmp_path: Path, dtype: str, count: int):
+    content = _file(("a", {"dtype": dtype, "shape": [count], "data_offsets": [0, 24]}))
     message = rf"unsupported dtype {dtype} for 'a'(.|\n)*expected: F32, F16, BF16, F64"
     with pytest.raises(UnsupportedModelError, match=message):
         _read(tmp_path / "a", content)

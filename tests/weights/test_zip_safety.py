@@ -131,23 +131,31 @@ def test_too_many_members(path: Path):
         check(write(path, *(f"{i}" for i in range(65))))
 
 
-def test_a_link(path: Path):
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_a_link_or_a_device(path: Path, kind: int):
     info = zipfile.ZipInfo("link")
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    info.external_attr = (kind | 0o777) << 16
     with pytest.raises(UnsafeModelError, match="a link or a device"):
         check(write(path, info))
 
 
-def test_an_encrypted_member(path: Path):
-    write(path, "a")
-    central = path.read_bytes().index(b"PK\x01\x02")
+@pytest.mark.parametrize(
+    ("flag", "received"),
+    [
+        (0x1, "an encrypted member"),
+        (0x20, "flags 0x20"),  # patched data
+        (0x40, "flags 0x40"),  # strong encryption
+        (0x2000, "flags 0x2000"),  # headers that are masked
+    ],
+)
+def test_flags(path: Path, flag: int, received: str):
+    def set_both(content: bytearray) -> None:
+        for at in (6, bytes(content).index(b"PK\x01\x02") + 8):
+            struct.pack_into("<H", content, at, flag)
 
-    def encrypt(content: bytearray) -> None:
-        content[6] |= 1
-        content[central + 8] |= 1
-
-    with pytest.raises(UnsafeModelError, match="an encrypted member"):
-        check(changed(path, encrypt))
+    with pytest.raises(UnsafeModelError) as caught:
+        check(changed(write(path, "a"), set_both))
+    assert caught.value.received == received
 
 
 def test_a_method_that_is_not_read(path: Path):
