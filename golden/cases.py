@@ -218,10 +218,11 @@ def draw_weights(rng: np.random.Generator, config: dict[str, Any]) -> Arrays:
     A kernel's standard deviation is 0.5 to 1.0 over the square root of its fan-in, so scores,
     residuals and GELU inputs are of order 1; initial weights (0.02) would leave every softmax flat.
     """
-    return {name: _draw(rng, name, shape) for name, shape in weight_shapes(config).items()}
+    return {name: draw_array(rng, name, shape) for name, shape in weight_shapes(config).items()}
 
 
-def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def draw_array(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """One tensor; its name says what it is."""
     values = rng.standard_normal(shape)
     leaf = name.rsplit("/", 1)[-1]
     if leaf == "kernel":

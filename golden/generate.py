@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from golden import minilm
+from golden import minilm, tasks
 from golden.bundles import collect, new_bundle, write_bundle
 from golden.cases import CASES, Arrays, Case, build
 from golden.compare import Difference, compare_trees
@@ -74,6 +74,7 @@ def generate(work: Path) -> None:
     for case in (*KERAS, *HUGGING_FACE):
         write_case(work, case, presets / case.name, directory=case.name)
     write_hf_in_keras(work, presets / HF_TINY_IN_KERAS)
+    tasks.write_tasks(work)
     write_minilm(work)
 
 

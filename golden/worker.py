@@ -18,7 +18,7 @@ KERAS_SOURCES = {
     "jax": {"jax32": "float32"},
 }
 
-WORKERS = ("torch", *KERAS_SOURCES)
+WORKERS = ("torch", *KERAS_SOURCES, "tokens")
 """In this order: the Keras workers read a directory that the first one writes."""
 
 
@@ -28,9 +28,17 @@ def main(backend: str, work: Path) -> None:
     # Keras warns of every softmax over one key, which is what the case with T = 1 is about.
     warnings.filterwarnings("ignore", message="You are using a softmax over axis")
     if backend == "torch":
-        from golden import hugging_face
+        from golden import hugging_face, tasks
 
         hugging_face.run_all(work)
+        tasks.run_hugging_face(work)
+        return
+    if backend == "tokens":
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        from golden import hugging_face_tokens, tokens
+
+        tokens.run_all(work)
+        hugging_face_tokens.run_all(work)
         return
     os.environ["KERAS_BACKEND"] = backend
     if backend == "tensorflow":
@@ -38,11 +46,12 @@ def main(backend: str, work: Path) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from golden import keras_presets, keras_side
+    from golden import keras_presets, keras_side, tasks
 
     for source, dtype in KERAS_SOURCES[backend].items():
         keras_side.run_cases(work, source, dtype)
         keras_presets.run_all(work, source, dtype)
+        tasks.run_keras(work, source, dtype)
 
 
 def _set_environment(backend: str) -> None:

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from npbert.backbone import Backbone as Backbone
     from npbert.backbone import BertBackbone as BertBackbone
     from npbert.tasks.embedder import Embedder as Embedder
+    from npbert.tasks.masked_lm import BertMaskedLM as BertMaskedLM
+    from npbert.tasks.text_classifier import BertTextClassifier as BertTextClassifier
+    from npbert.tasks.text_embedder import BertTextEmbedder as BertTextEmbedder
+    from npbert.text.bert_tokenizer import BertTokenizer as BertTokenizer
+    from npbert.text.preprocessors import BertMaskedLMPreprocessor as BertMaskedLMPreprocessor
+    from npbert.text.preprocessors import (
+        BertTextClassifierPreprocessor as BertTextClassifierPreprocessor,
+    )
+    from npbert.text.preprocessors import (
+        BertTextEmbedderPreprocessor as BertTextEmbedderPreprocessor,
+    )
 
 __version__ = "0.1.0"
 
@@ -26,10 +37,31 @@ NUMERICS = 1
 _HOME = {
     "Backbone": "npbert.backbone",
     "BertBackbone": "npbert.backbone",
+    "BertMaskedLM": "npbert.tasks.masked_lm",
+    "BertMaskedLMPreprocessor": "npbert.text.preprocessors",
+    "BertTextClassifier": "npbert.tasks.text_classifier",
+    "BertTextClassifierPreprocessor": "npbert.text.preprocessors",
+    "BertTextEmbedder": "npbert.tasks.text_embedder",
+    "BertTextEmbedderPreprocessor": "npbert.text.preprocessors",
+    "BertTokenizer": "npbert.text.bert_tokenizer",
     "Embedder": "npbert.tasks.embedder",
 }
 
-__all__ = ["NUMERICS", "Backbone", "BertBackbone", "Embedder", "__version__", "models"]
+__all__ = [
+    "NUMERICS",
+    "Backbone",
+    "BertBackbone",
+    "BertMaskedLM",
+    "BertMaskedLMPreprocessor",
+    "BertTextClassifier",
+    "BertTextClassifierPreprocessor",
+    "BertTextEmbedder",
+    "BertTextEmbedderPreprocessor",
+    "BertTokenizer",
+    "Embedder",
+    "__version__",
+    "models",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -65,9 +65,9 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         for name, (low, high) in _LIMITS.items():
-            _check_int(name, getattr(self, name), low, high)
-        _check_number("dropout", self.dropout, 0.0, 1.0)
-        _check_number("layer_norm_epsilon", self.layer_norm_epsilon, 1e-38, 1.0)
+            check_int(name, getattr(self, name), low, high)
+        check_number("dropout", self.dropout, 0.0, 1.0)
+        check_number("layer_norm_epsilon", self.layer_norm_epsilon, 1e-38, 1.0)
         if self.activation not in ACTIVATIONS:
             raise ConfigError(
                 "activation is not one that BERT uses.",
@@ -137,7 +137,12 @@ def unknown_name(kind: str, name: str, valid: list[str], *, where: object = None
     )
 
 
-def _check_int(name: str, value: object, low: int, high: int) -> None:
+def check_int(name: str, value: object, low: int, high: int) -> None:
+    """Refuse a setting that is no int from ``low`` to ``high``.
+
+    Raises:
+        ConfigError: naming it.
+    """
     # bool is an int to Python, and True heads are a mistake; NumPy integers have __index__.
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return
@@ -151,7 +156,12 @@ def _check_int(name: str, value: object, low: int, high: int) -> None:
     )
 
 
-def _check_number(name: str, value: object, low: float, high: float) -> None:
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """Refuse a setting that is no number from ``low`` to ``high``.
+
+    Raises:
+        ConfigError: naming it.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return
     raise ConfigError(

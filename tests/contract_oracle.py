@@ -92,6 +92,30 @@ def softmax(scores: Row) -> Row:
     return [f32(w / total) for w in weights]
 
 
+# -- texts: pooling, and how alike vectors are ---------------------------------------------------
+
+
+def weighted_sum(rows: list[Row], weights: Row, divisor: float) -> Row:
+    """Rows times their weights, one chain of FMAs a column; then the division."""
+    totals = [0.0] * len(rows[0])
+    for row, weight in zip(rows, weights):
+        totals = [fma(x, weight, total) for x, total in zip(row, totals)]
+    return [f32(total / divisor) for total in totals]
+
+
+def unit(x: Row) -> Row:
+    length = max(f32(math.sqrt(lane_sum(x, squares=True))), f32(1e-12))
+    return [f32(v / length) for v in x]
+
+
+def manhattan(a: Row, b: Row) -> float:
+    return -lane_sum([abs(f32(x - y)) for x, y in zip(a, b)])
+
+
+def euclidean(a: Row, b: Row) -> float:
+    return -f32(math.sqrt(lane_sum([f32(x - y) for x, y in zip(a, b)], squares=True)))
+
+
 # -- exp, tanh, GELU -------------------------------------------------------------------------------
 
 
@@ -117,6 +141,11 @@ def exp(x: float) -> float:
         H("0x1.fffffcp-2"), 1.0, 1.0,
     )  # fmt: skip
     return f32(f32(q * 2.0 ** (n + 64)) * DOWN_64)
+
+
+def sigmoid(x: float) -> float:
+    e = exp(-abs(x))
+    return f32((e if x < 0 else 1.0) / f32(1.0 + e))
 
 
 def exp2_slope(f: float) -> float:
@@ -238,3 +267,28 @@ def forward(
         )
     pooled = dense(x[:1], "pooled_dense")
     return x, [tanh(value) for value in pooled[0]]
+
+
+# -- the heads -------------------------------------------------------------------------------------
+
+
+def dense_row(x: Row, kernel: Any, bias: Row) -> Row:
+    return [dot(x, column, b) for column, b in zip(zip(*kernel), bias)]
+
+
+def classifier_head(head: dict[str, Any], pooled: Row, activation: str) -> Row:
+    logits = dense_row(pooled, head["logits/kernel"].tolist(), head["logits/bias"].tolist())
+    if activation == "softmax":
+        return softmax(logits)
+    return [{"sigmoid": sigmoid, "tanh": tanh, "linear": f32}[activation](x) for x in logits]
+
+
+def masked_lm_head(
+    head: dict[str, Any], table: Any, hidden: Row, activation: str, epsilon: float
+) -> Row:
+    w = {name.removeprefix("mlm_head/"): array.tolist() for name, array in head.items()}
+    x = dense_row(hidden, w["intermediate_dense/kernel"], w["intermediate_dense/bias"])
+    x = [gelu(v) if activation == "gelu" else gelu_approximate(v) for v in x]
+    norm = w["intermediate_layer_norm/gamma"], w["intermediate_layer_norm/beta"]
+    x = layer_norm(x, *norm, epsilon)
+    return [dot(x, row, b) for row, b in zip(table.tolist(), w["output_bias"])]

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from npbert.backbone import BertBackbone
 from npbert.config import BertConfig
 from npbert.parity.bundle import Bundle, load_bundle
+from npbert.tasks.masked_lm import BertMaskedLM
+from npbert.tasks.task import Task
+from npbert.tasks.text_classifier import BertTextClassifier
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PRESETS = GOLDEN / "presets"
@@ -24,6 +27,10 @@ KERAS_CASES = (
 )
 HUGGING_FACE_CASES = ("hf_deep_erf", "hf_deep_tanh", "hf_odd_width_erf", "hf_odd_width_tanh")
 CASES = (*KERAS_CASES, *HUGGING_FACE_CASES)
+HEAD_CASES = (
+    *("heads/classifier", "heads/masked_lm"),
+    *("heads/hf_classifier", "heads/hf_masked_lm", "heads/hf_masked_lm_tanh"),
+)
 
 OUTPUTS = ("sequence_output", "pooled_output")
 Arrays = Mapping[str, NDArray[Any]]
@@ -67,12 +74,34 @@ def backbone(case: str, num_threads: int = 1) -> BertBackbone:
 
 def exact_source(case: str) -> str:
     """The float64 source of a case."""
-    return "hf64" if case in HUGGING_FACE_CASES else "tf64"
+    return "hf64" if _is_hugging_face(case) else "tf64"
 
 
 def float32_sources(case: str) -> tuple[str, ...]:
     """The float32 sources of a case."""
-    return ("hf32",) if case in HUGGING_FACE_CASES else ("tf32", "jax32")
+    return ("hf32",) if _is_hugging_face(case) else ("tf32", "jax32")
+
+
+def _is_hugging_face(case: str) -> bool:
+    return case.rpartition("/")[2].startswith("hf_")
+
+
+def task(case: str, activation: str | None = None) -> Task:
+    """The task of one of `HEAD_CASES`; ``activation`` is a classifier's."""
+    tensors = weights(case)
+    head = {name: tensors.pop(name) for name in [*tensors] if name.startswith(("logits", "mlm"))}
+    backbone = BertBackbone.from_weights(config(case), tensors, num_threads=1)
+    made: Task
+    if "logits/bias" in head:
+        made = BertTextClassifier(backbone, len(head["logits/bias"]), activation=activation)
+    else:
+        theirs = config(case).activation, config(case).layer_norm_epsilon
+        activation, epsilon = theirs if _is_hugging_face(case) else ("gelu", 1e-5)
+        made = BertMaskedLM(
+            backbone, intermediate_activation=activation, layer_norm_epsilon=epsilon
+        )
+    made.set_head_weights(head)
+    return made
 
 
 def stages(config: BertConfig) -> list[str]:

@@ -275,3 +275,11 @@ def test_what_is_no_list_of_sequences_no_table_and_no_weights():
         model.token_embedding([[1], [1, 2]])
     with pytest.raises(InputTypeError, match="from_weights takes a BertConfig and a dictionary"):
         BertBackbone.from_weights(model.config, None)
+
+
+def test_no_pooler_to_pool_with():
+    model = BertBackbone(31, 1, 2, 6, 7)
+    weights = {name: w for name, w in model.weights() if not name.startswith("pooled")}
+    without = BertBackbone.from_weights(model.config, weights)
+    with pytest.raises(ConfigError, match="the model has no pooler, and so no vector of a whole"):
+        without.pool_ragged(*without.encode_ragged([[1, 2]]))

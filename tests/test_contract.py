@@ -6,6 +6,7 @@ it the major version. The failure prints the new hash.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 
@@ -21,6 +22,29 @@ HASHES = {  # of NUMERICS = 1
     "odd_width": "a37323bb00e93e2fb8212eb4aebf33097f7b4f1f12bea6a192b6e81d2065b22e",
     "head_64": "2e62b30790cc1a800a0746fe31a625a2b2a6fa8ea8cd7048cd073b6c2ff7766f",
     "hf_odd_width_erf": "03619bf3ec71357fd9daee4ffff935e005a31fb2c2c4492cd3d7cc601873d048",
+}
+HEAD_HASHES = {  # of NUMERICS = 1: a case of a head, and a classifier's activation
+    (
+        "heads/classifier",
+        "linear",
+    ): "563145d84e8a865953e3a5db4b1f1fa2dae1ac09df12ee5e2b509cc590f3b18c",
+    (
+        "heads/classifier",
+        "softmax",
+    ): "7e8310c58f607eca394f5c91b4988b3148931b8531b606d03b1362714d3871cb",
+    (
+        "heads/classifier",
+        "sigmoid",
+    ): "ea1fba966055349bf7542bebde3bc68360f8664b4124503f1a70751f7c3be7d9",
+    (
+        "heads/classifier",
+        "tanh",
+    ): "c3adaa60393ddb798c08633d6b0c3e0fb949fe728a5093902dee74e6f399d4af",
+    ("heads/masked_lm", None): "c89cf42558ff4fdec648562d3a4dbf5ca7924244e885a444ac35a9ffb07a74bb",
+    (
+        "heads/hf_masked_lm_tanh",
+        None,
+    ): "a8e15717a4e2c492903328a2de5eab3c767374259b4430ad7b74f3281c45b214",
 }
 
 
@@ -63,6 +87,31 @@ def test_kernels_have_the_bits_of_the_oracle(case):
     expected = oracle(case)
     goldens.assert_same_bits(goldens.backbone(case)(goldens.inputs(case)), expected)
     assert_committed(case, expected)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("case", "activation"), HEAD_HASHES)
+def test_heads_have_the_bits_of_the_oracle(case, activation):
+    task, batch = goldens.task(case, activation), goldens.inputs(case)
+    head = task._weights
+    three = {name: array for name, array in batch.items() if name != "mask_positions"}
+    outputs = task.backbone(three)
+    if activation:
+        rows = outputs["pooled_output"].tolist()
+        expected = [contract_oracle.classifier_head(head, row, activation) for row in rows]
+    else:
+        places = batch["mask_positions"][:, :, None]
+        hidden = np.take_along_axis(outputs["sequence_output"], places, axis=1)
+        table = task.backbone.token_embedding.embeddings
+        settings = task.intermediate_activation, task.layer_norm_epsilon
+        expected = [
+            [contract_oracle.masked_lm_head(head, table, row, *settings) for row in rows]
+            for rows in hidden.tolist()
+        ]
+    found = task(batch)
+    goldens.assert_same_bits({"": found}, {"": np.array(expected, np.float32)})
+    digest = hashlib.sha256(np.ascontiguousarray(found, "<f4").tobytes()).hexdigest()
+    assert digest == HEAD_HASHES[case, activation], f"the bits changed: {digest}"
 
 
 def test_the_oracle_without_cs_fma(monkeypatch):

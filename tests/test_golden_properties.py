@@ -131,13 +131,32 @@ def test_ragged_sequences_are_rows_without_padding(case, count, data):
     lengths = data.draw(st.lists(st.integers(1, T), min_size=1, max_size=5))
     ids = goldens.bundle(case).arrays["inputs.token_ids"]
     sequences = [np.resize(ids[i % len(ids)], length) for i, length in enumerate(lengths)]
-    rows, starts = goldens.backbone(case, count).encode_ragged(sequences)
     token_ids = np.zeros((len(lengths), max(lengths)), np.int64)
-    mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
-    token_ids[mask] = np.concatenate(sequences)
-    batch = {"token_ids": token_ids, "segment_ids": token_ids * 0, "padding_mask": mask}
-    expected = goldens.backbone(case)(batch)["sequence_output"][mask]
-    np.testing.assert_array_equal(bits(rows[:, : config.hidden_dim]), bits(expected))
+    there = np.arange(max(lengths)) < np.array(lengths)[:, None]
+    token_ids[there] = np.concatenate(sequences)
+    batch = {"token_ids": token_ids, "segment_ids": token_ids * 0, "padding_mask": there}
+    more = {}
+    if data.draw(st.booleans()):
+        segments = np.resize(goldens.inputs(case)["segment_ids"], token_ids.shape)
+        batch["segment_ids"] = segments * there
+        more["segment_ids"] = [row[:n] for row, n in zip(segments, lengths, strict=True)]
+    if data.draw(st.booleans()):  # also sequences of which nothing is kept
+        kept = np.random.default_rng(len(sequences)).random(there.shape) < 0.5
+        kept[data.draw(st.integers(0, len(lengths) - 1))] = False
+        # A sequence without a kept key looks at all of its keys, or at none: compare the others.
+        batch["padding_mask"] = kept & there
+        more["padding_mask"] = [row[:n] for row, n in zip(kept, lengths, strict=True)]
+    model = goldens.backbone(case, count)
+    rows, starts = model.encode_ragged(sequences, **more)
+    expected = goldens.backbone(case)(batch)
+    some = batch["padding_mask"].any(axis=1) | (config.dropout > 0)
+    compared = np.repeat(some, lengths)
+    rectangle = expected["sequence_output"][there]
+    np.testing.assert_array_equal(
+        bits(rows[compared, : config.hidden_dim]), bits(rectangle[compared])
+    )
+    pooled = model.pool_ragged(rows, starts)[some, : config.hidden_dim]
+    np.testing.assert_array_equal(bits(pooled), bits(expected["pooled_output"][some]))
     np.testing.assert_array_equal(np.diff(starts), lengths)
 
 

@@ -58,3 +58,9 @@ def test_rich_is_imported_only_for_a_bar() -> None:
         "sys.exit('rich' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_an_unknown_total_and_a_late_beginning(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("Embedding texts", None, True, done=5) as advance:
+        advance(2)
+    assert "7/?" in capsys.readouterr().err

@@ -147,9 +147,16 @@ arguments = {
     "attention": (heads, heads, heads, mask),
     "pooler": (x, np.ones((6, 4)), np.ones(4)),
     "mean_pool": (x.reshape(10, 6), starts),
+    "mean_sqrt_len_pool": (x.reshape(10, 6), starts),
+    "weighted_mean_pool": (x.reshape(10, 6), starts),
     "max_pool": (x.reshape(10, 6), starts),
+    "euclidean": (x[0], x[1]),
+    "manhattan": (x[0], x[1]),
+    "row_dot": (x[0], x[1]),
+    "projection": (x[0], np.ones((6, 4)), np.ones(4)),
 }
 named = {"layer_norm": {"epsilon": 1e-12}, "attention": {"fused": True}}
+named["projection"] = {"activation": "tanh"}
 for name, op in OPS.items():
     op.definition(*arguments.get(name, (x,)), **named.get(name, {}))
 print("ran", len(OPS), "definitions")

@@ -23,7 +23,7 @@ ROUNDING = 2.0**-24
 SMALLEST = 2.0**-149
 """The smallest float32: below 2^-126 an operation is off by up to half of it."""
 
-ULPS = {"exp": 1.0, "tanh": 1.5, "gelu_approximate": 3.25, "gelu": 5.25}
+ULPS = {"exp": 1.0, "tanh": 1.5, "sigmoid": 2.5, "gelu_approximate": 3.25, "gelu": 5.25}
 """Units in the last place. Measured over all float32 inputs, see `npbert.simd.vector_math`."""
 
 GELU_SLOPE = 1.13
@@ -102,6 +102,23 @@ def layer_norm(x: NDArray[Any], gamma_: NDArray[Any], beta: NDArray[Any], epsilo
     return np.abs(gamma_) * error + gamma(1) * (out + np.abs(gamma_) * error) + SMALLEST
 
 
+def through_layer_norm(
+    x: NDArray[Any], error: NDArray[Any], gamma_: NDArray[Any], epsilon: float
+) -> F64:
+    """What an error of the input becomes, before the layer norm's own.
+
+    It shifts a value and the mean; the spread, a norm of the centred row, moves by no more than the
+    error's own.
+    """
+    x, error = np.asarray(x, np.float64), np.asarray(error, np.float64)
+    normal = np.abs(x - x.mean(axis=-1, keepdims=True))
+    spread = np.sqrt(x.var(axis=-1, keepdims=True) + epsilon)
+    moved = np.sqrt(np.square(error).mean(axis=-1, keepdims=True))
+    least = np.maximum(spread - moved, math.sqrt(epsilon))
+    shift = error + error.mean(axis=-1, keepdims=True)
+    return np.abs(gamma_) * (shift + normal / spread * moved) / least
+
+
 def softmax(scores: NDArray[Any], kept: NDArray[Any], score_error: NDArray[Any] | float = 0) -> F64:
     """Relative to each probability: the error of its exponent, and that of the sum.
 
@@ -139,9 +156,23 @@ def definition(exact: NDArray[Any]) -> F64:
     return 16 * np.finfo(np.float64).eps * np.abs(exact)
 
 
-def mean(x: NDArray[Any]) -> F64:
-    """Rows (n, D) added in order and divided by n."""
-    return gamma(len(x) + 1) * np.abs(np.float64(x)).mean(axis=0) + SMALLEST
+def weighted_sum(x: NDArray[Any], weights: NDArray[Any], divisor: float) -> F64:
+    """Rows (n, D), weighted, added in order; a divisor that may be a root, and the division."""
+    sizes = np.abs(np.float64(weights)) @ np.abs(np.float64(x))
+    return gamma(len(x) + 2) * sizes / divisor + SMALLEST
+
+
+def manhattan(a: NDArray[Any], b: NDArray[Any]) -> F64:
+    """Differences, rounded, and the sum of their sizes."""
+    sizes = np.abs(np.float64(a)[:, None] - b)
+    return gamma(_lanes(a.shape[-1]) + 1) * sizes.sum(axis=-1) + SMALLEST
+
+
+def euclidean(a: NDArray[Any], b: NDArray[Any]) -> F64:
+    """Differences, the sum of their squares, halved by its root; a tiny square is nothing."""
+    squares = np.square(np.float64(a)[:, None] - b).sum(axis=-1)
+    relative = gamma(_lanes(a.shape[-1]) + 3) / 2 + gamma(1)
+    return relative * np.sqrt(squares) + math.sqrt(a.shape[-1] * SMALLEST)
 
 
 def l2_normalize(x: NDArray[Any]) -> F64:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from npbert import simd
 from npbert.ops.gelu import gelu_approximate_kernel, gelu_kernel
 from npbert.ops.pooler import tanh_kernel
+from npbert.ops.sigmoid import sigmoid, sigmoid_kernel
 from npbert.simd.kernel import Kernel, kernel
 
 RESULT = Path(__file__).parent.parent / "golden" / "vector_math.json"
@@ -64,6 +65,7 @@ class Function(NamedTuple):
 FUNCTIONS = {
     "exp_nonpositive": Function(exp_nonpositive_kernel, np.exp, 0.0),
     "tanh": Function(tanh_kernel, np.tanh),
+    "sigmoid": Function(sigmoid_kernel, sigmoid),
     "gelu_approximate": Function(gelu_approximate_kernel, _gelu_approximate),
     "gelu": Function(gelu_kernel, _gelu),
 }

@@ -113,6 +113,38 @@ def _normalize(op: str, config: BertConfig, B: int, T: int, random: Any) -> Iter
     yield _case(op, str(x.shape), (x,), size=2 * x.nbytes)
 
 
+def _projection(op: str, config: BertConfig, B: int, T: int, random: Any) -> Iterator[Case]:
+    D = config.hidden_dim
+    arguments = _normal(random, B, D), _normal(random, D, D), _normal(random, D)
+    run = partial(OPS[op].compiled, *arguments, activation="tanh")
+    yield Case(op, f"({B}, {D}) @ ({D}, {D})", run, flops=2 * B * D * D)
+
+
+def _classifier_head(op: str, config: BertConfig, B: int, T: int, random: Any) -> Iterator[Case]:
+    D, C = config.hidden_dim, 3
+    arguments = _normal(random, B, D), _normal(random, D, C), _normal(random, C)
+    run = partial(OPS[op].compiled, *arguments, activation="softmax")
+    yield Case(op, f"({B}, {D}) @ ({D}, {C})", run, flops=2 * B * D * C)
+
+
+def _masked_lm_head(op: str, config: BertConfig, B: int, T: int, random: Any) -> Iterator[Case]:
+    """One masked token a sequence."""
+    D, V = config.hidden_dim, config.vocabulary_size
+    arguments = [_normal(random, *shape) for shape in ((B, D), (D, D), (D,), (D,), (D,), (V, D))]
+    run = partial(OPS[op].compiled, *arguments, _normal(random, V), activation="gelu", epsilon=1e-5)
+    yield Case(op, f"({B}, {D}) @ ({D}, {V})", run, flops=2 * B * D * (D + V))
+
+
+def _pairs(op: str, config: BertConfig, B: int, T: int, random: Any) -> Iterator[Case]:
+    a, b = _normal(random, B, config.hidden_dim), _normal(random, T, config.hidden_dim)
+    yield _case(op, f"{a.shape}, {b.shape}", (a, b), flops=3 * B * T * config.hidden_dim)
+
+
+def _row_pairs(op: str, config: BertConfig, B: int, T: int, random: Any) -> Iterator[Case]:
+    a, b = (_normal(random, B * T, config.hidden_dim) for _ in range(2))
+    yield _case(op, str(a.shape), (a, b), size=2 * a.nbytes)
+
+
 _MAKE: Final = {
     "lookup": _lookup,
     "add_embeddings": _add,
@@ -125,8 +157,18 @@ _MAKE: Final = {
     "tanh": _rows,
     "pooler": _pooler,
     "mean_pool": _pool,
+    "mean_sqrt_len_pool": _pool,
+    "weighted_mean_pool": _pool,
     "max_pool": _pool,
     "l2_normalize": _normalize,
+    "euclidean": _pairs,
+    "manhattan": _pairs,
+    "row_dot": _row_pairs,
+    "relu": _rows,
+    "sigmoid": _rows,
+    "projection": _projection,
+    "classifier_head": _classifier_head,
+    "masked_lm_head": _masked_lm_head,
 }
 
 

@@ -12,7 +12,7 @@ from npbert.bench.race import Contestant, Race
 from npbert.bench.session import Session
 from npbert.bench.text_sweep import Files, sweep
 from npbert.bench.works import Work
-from npbert.text.tokenizer import Tokenizer
+from npbert.text.tokenizer import load_tokenizer
 
 QUICK_TEXTS: Final = 40
 CHECKED: Final = 64
@@ -31,7 +31,7 @@ def _race_of(listed: list[str], work: Work, model: Path) -> Race:
     """The race, with nobody in it yet."""
     config = models.config_of(model)
     limit = min(works.TEXT_LIMIT, config.max_sequence_length)
-    lengths = Tokenizer.from_directory(model).encode(listed, limit).lengths
+    lengths = load_tokenizer(model, "hugging_face").encode(listed, limit).lengths
     about = (
         f"{models.MODELS[work.model].about}; {len(listed):,} texts of docstrings and locale data,"
         f" {lengths.min()} to {lengths.max()} tokens, mean {lengths.mean():.1f},"

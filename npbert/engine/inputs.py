@@ -7,7 +7,7 @@ unchecked. Every array is copied, so that a caller may change his own while the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,11 @@ from npbert.config import BertConfig
 from npbert.errors import InputError, InputTypeError
 
 NAMES = ("token_ids", "segment_ids", "padding_mask")
+
+_RANGE_FIXES = {
+    "vocabulary_size": "use the tokenizer that belongs to this model",
+    "num_segments": "number segments from 0",
+}
 
 
 class Inputs(NamedTuple):
@@ -66,25 +71,83 @@ def check_inputs(inputs: object, config: BertConfig) -> Inputs:
 
 def check_sequences(sequences: Sequence[object], config: BertConfig) -> list[NDArray[np.int32]]:
     """Check token ids that were never padded: one array of ids for each sequence."""
-    if not isinstance(sequences, Sequence | np.ndarray):
-        raise InputTypeError(
-            "the sequences must be a list.",
-            received=type(sequences).__name__,
-            expected="one array of token ids for each sequence",
-        )
     checked: list[NDArray[np.int32]] = []
-    for i, each in enumerate(sequences):
-        name = f"token_ids[{i}]"
-        array = _as_array(name, each)
-        if array.ndim != 1:
-            raise InputError(
-                f"{name} must have one axis.", received=f"shape {array.shape}", expected="(tokens,)"
-            )
+    for name, array in _each("token_ids", sequences):
         check_length(len(array), config, name)
         ids = _as_integers(name, array)
         _check_range(name, ids, config.vocabulary_size, "vocabulary_size")
         checked.append(ids.astype(np.int32))
     return checked
+
+
+def check_segments(
+    segment_ids: Sequence[object], sequences: Sequence[NDArray[np.int32]], config: BertConfig
+) -> list[NDArray[np.int32]]:
+    """Check segment ids that were never padded: one for each token of ``sequences``."""
+    checked: list[NDArray[np.int32]] = []
+    for name, array in _each("segment_ids", segment_ids):
+        ids = _as_integers(name, array)
+        _check_range(name, ids, config.num_segments, "num_segments")
+        checked.append(ids.astype(np.int32))
+    _check_lengths("segment_ids", checked, sequences)
+    return checked
+
+
+def check_kept(
+    kept: Sequence[object], sequences: Sequence[NDArray[np.int32]]
+) -> list[NDArray[np.bool_]]:
+    """Check masks that were never padded: one value for each token of ``sequences``."""
+    checked = [_as_mask(array) for _, array in _each("padding_mask", kept)]
+    _check_lengths("padding_mask", checked, sequences)
+    return checked
+
+
+def check_positions(positions: object, inputs: Inputs) -> NDArray[np.intp]:
+    """Check ``mask_positions``, (B, M): columns of a checked batch."""
+    name = "mask_positions"
+    array = _as_array(name, positions)
+    B, T = inputs.token_ids.shape
+    if array.ndim != 2 or len(array) != B:
+        raise InputError(
+            f"{name} must have one row for each sequence.",
+            received=f"shape {array.shape}",
+            expected=f"({B}, positions)",
+        )
+    checked = _as_integers(name, array)
+    _check_range(name, checked, T, "the length of token_ids")
+    return checked.astype(np.intp)
+
+
+def _check_lengths(
+    name: str, checked: Sequence[NDArray[Any]], sequences: Sequence[NDArray[np.int32]]
+) -> None:
+    found, expected = ([len(each) for each in lists] for lists in (checked, sequences))
+    if found != expected:
+        raise InputError(
+            f"{name} and token_ids have different lengths.",
+            received=f"sequences of {found!s:.60} tokens",
+            expected=f"{expected!s:.60}",
+            fix=f"give {name} one value for each token id",
+        )
+
+
+def _each(what: str, sequences: Sequence[object]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every sequence as an array of one axis, with its name."""
+    if not isinstance(sequences, Sequence | np.ndarray):
+        raise InputTypeError(
+            "the sequences must be a list.",
+            where=what,
+            received=type(sequences).__name__,
+            expected=f"one array of {what} for each sequence",
+        )
+    for i, each in enumerate(sequences):
+        name = f"{what}[{i}]"
+        array = _as_array(name, each)
+        if array.ndim != 1:
+            raise InputError(
+                f"{name} must have one axis.", received=f"shape {array.shape}", expected="(tokens,)"
+            )
+        yield name, array
 
 
 def check_length(tokens: int, config: BertConfig, name: str) -> None:
@@ -193,7 +256,5 @@ def _check_range(name: str, ids: NDArray[Any], limit: int, what: str) -> None:
         where=f"{name}[{', '.join(map(str, index))}]",
         received=int(ids[index]),
         expected=f"0 <= id < {limit} ({what})",
-        fix="use the tokenizer that belongs to this model"
-        if what == "vocabulary_size"
-        else "number segments from 0",
+        fix=_RANGE_FIXES.get(what),
     )

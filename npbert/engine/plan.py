@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,22 +105,41 @@ def plan_batch(
     )
 
 
-def plan_sequences(sequences: Sequence[NDArray[np.int32]]) -> Plan:
-    """The plan of token ids that were never padded; all segments are 0."""
+def plan_sequences(
+    sequences: Sequence[NDArray[np.int32]],
+    segment_ids: Sequence[NDArray[np.int32]] | None = None,
+    kept: Sequence[NDArray[np.bool_]] | None = None,
+    *,
+    fused: bool = False,
+) -> Plan:
+    """The plan of token ids that were never padded.
+
+    Without segment ids, all are 0; without masks, every key is kept. Every token is computed.
+    """
     lengths = np.array([len(each) for each in sequences], np.int64)
     rows = int(lengths.sum())
     starts = _starts(lengths)
     numbers = np.repeat(np.arange(len(lengths)), lengths)
+    is_key = np.ones(rows, np.bool_)
+    uniform = np.zeros(len(lengths), np.bool_)
+    if kept is not None:
+        uniform = np.array([fused and not each.any() for each in kept], np.bool_)
+        is_key = _joined(kept).astype(np.bool_) | uniform[numbers]
+    counts = np.bincount(numbers[is_key], minlength=len(lengths))
     return Plan(
-        token_ids=np.concatenate([*sequences, np.empty(0, np.int32)]).astype(np.int32),
+        token_ids=_joined(sequences),
         positions=(np.arange(rows) - starts[numbers]).astype(np.int32),
-        segment_ids=np.zeros(rows, np.int32),
+        segment_ids=np.zeros(rows, np.int32) if segment_ids is None else _joined(segment_ids),
         row_starts=starts,
-        keys=np.arange(rows, dtype=np.int64),
-        key_starts=starts,
-        uniform=np.zeros(len(lengths), np.bool_),
+        keys=np.flatnonzero(is_key),
+        key_starts=_starts(counts),
+        uniform=uniform,
         sequences=numbers.astype(np.int64),
     )
+
+
+def _joined(sequences: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
+    return np.concatenate([*sequences, np.empty(0, np.int32)]).astype(np.int32)
 
 
 def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:

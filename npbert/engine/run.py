@@ -192,12 +192,21 @@ class Engine:
             dropped = ~inputs.kept[:, 0] & inputs.kept.any(axis=1)
             outputs["sequence_output"][dropped, 0] = 0
 
-    def rows(self, sequences: list[NDArray[np.int32]]) -> tuple[F32, NDArray[np.int64]]:
+    def rows(
+        self,
+        sequences: list[NDArray[np.int32]],
+        segment_ids: list[NDArray[np.int32]] | None = None,
+        kept: list[NDArray[np.bool_]] | None = None,
+    ) -> tuple[F32, NDArray[np.int64]]:
         """Run sequences without padding: (R, padded D) rows, and (B + 1,) where each begins."""
-        plan = plan_sequences(sequences)
+        plan = plan_sequences(sequences, segment_ids, kept, fused=self.config.dropout == 0)
         if not sequences:
             return buffers.empty(0, buffers.padded(self.config.hidden_dim)), plan.row_starts
         return self._run(plan), plan.row_starts
+
+    def pooled(self, rows: F32, starts: NDArray[np.int64]) -> F32:
+        """The pooler over the first row of each sequence that `rows` gave: (B, padded D)."""
+        return forward.pool(self.weights, rows[starts[:-1]])
 
     def stages(self, inputs: Inputs) -> dict[str, F32]:
         """Every stage of a batch, by name."""

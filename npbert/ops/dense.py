@@ -6,6 +6,7 @@ Source: keras Dense and EinsumDense. The kernel is `npbert.simd.gemm`'s.
 from __future__ import annotations
 
 from npbert.ops.types import Array
+from npbert.simd import buffers, gemm
 from npbert.simd.gemm import gemm_kernel
 
 dense_kernel = gemm_kernel
@@ -26,3 +27,30 @@ def join_heads(x: Array, kernel: Array, bias: Array) -> Array:
     """A dense layer over all heads' features.  (B, T, N, H), (N, H, D) -> (B, T, D)"""
     N, H, D = kernel.shape
     return dense(x.reshape(*x.shape[:-2], N * H), kernel.reshape(N * H, D), bias)
+
+
+class PackedDense:
+    """A dense layer with its weights as the kernel reads them.
+
+    Args:
+        kernel: (K, M) float32.
+        bias: (M,) float32.
+        activation: `npbert.simd.gemm.NO_ACTIVATION`, ``GELU`` or ``GELU_APPROXIMATE``.
+    """
+
+    def __init__(self, kernel: Array, bias: Array, activation: int = gemm.NO_ACTIVATION) -> None:
+        self.depth, self.columns = kernel.shape
+        self._panels, self._bias = gemm.pack(kernel), buffers.pad_columns(bias[None])
+        self._activation = activation
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copies and pickles carry plain tensors: packed ones must lie on cache lines."""
+        kernel = gemm.unpack(self._panels, self.depth, self.columns)
+        return PackedDense, (kernel, self._bias[0, : self.columns], self._activation)
+
+    def __call__(self, x: Array) -> Array:
+        """(R, >= K) -> (R, padded M); columns past M are zeros."""
+        out, no_residual = buffers.empty(len(x), buffers.padded(self.columns)), buffers.empty(0, 0)
+        shape = (len(x), x, self.depth, self._panels, self.columns)
+        gemm_kernel(*shape, self._bias, no_residual, self._activation, out, 0, 1)
+        return out

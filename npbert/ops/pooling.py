@@ -1,10 +1,15 @@
-"""Many token vectors become one text vector, and vectors become comparable.
+"""Many token vectors become one text vector.
 
-Source: Reimers & Gurevych 2019, section 3 (mean, cls, max); keras_hub BertTextEmbedder.
-Shapes: R ragged rows, text b is the rows ``starts[b] : starts[b + 1]``.
+Source: Reimers & Gurevych 2019, section 3 (mean, cls, max); keras_hub BertTextEmbedder;
+sentence_transformers Pooling for the rest.
+Shapes: R ragged rows, text b is the rows ``starts[b] : starts[b + 1]``. Of each text the first
+``skip`` rows are left out: those of a prompt that the vector is not to show.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import numpy as np
 
@@ -13,17 +18,71 @@ from npbert.ops.types import Array, IntArray
 from npbert.simd.kernel import kernel
 
 
-def mean_pool(tokens: Array, starts: IntArray) -> Array:  # (R, D), (B + 1,) -> (B, D)
-    """The mean of each text's rows; 0 for a text of none."""
-    counts = np.diff(starts)[:, None]
-    sums = np.array([tokens[a:b].sum(axis=0) for a, b in _spans(starts)], tokens.dtype)
-    return sums.reshape(len(counts), tokens.shape[1]) / np.maximum(counts, 1).astype(tokens.dtype)
+def mean_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
+    """The mean of each text's rows; 0 for a text of none.  (R, D), (B + 1,) -> (B, D)"""
+    return _stack(tokens, (x.sum(axis=0) / max(len(x), 1) for x in _texts(tokens, starts, skip)))
 
 
-def max_pool(tokens: Array, starts: IntArray) -> Array:  # (R, D), (B + 1,) -> (B, D)
+def mean_sqrt_len_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
+    """The sum of each text's rows, divided by the square root of their number; 0 for none."""
+    texts = _texts(tokens, starts, skip)
+    return _stack(tokens, (x.sum(axis=0) / np.sqrt(max(len(x), 1)) for x in texts))
+
+
+def weighted_mean_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
+    """The mean of each text's rows, of which row i counts i + 1 times; 0 for a text of none.
+
+    Rows are numbered from the text's first, also where that is left out.
+    """
+    means: list[Array] = []
+    for rows in _texts(tokens, starts, skip):
+        weights = np.arange(skip + 1, skip + len(rows) + 1, dtype=tokens.dtype)
+        means.append(weights @ rows / max(weights.sum(), 1))
+    return _stack(tokens, means)
+
+
+def max_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
     """The largest value in each column of a text's rows; -inf for a text of none."""
-    rows = [np.max(tokens[a:b], axis=0, initial=-np.inf) for a, b in _spans(starts)]
-    return np.array(rows, tokens.dtype).reshape(len(rows), tokens.shape[1])
+    texts = _texts(tokens, starts, skip)
+    return _stack(tokens, (np.max(x, axis=0, initial=-np.inf) for x in texts))
+
+
+def cls_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
+    """The first of each text's rows; its very first where ``skip`` leaves none, 0 without any."""
+    lengths = np.diff(starts)
+    return _pick(tokens, starts[:-1] + np.where(skip < lengths, skip, 0), lengths > 0)
+
+
+def last_token_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
+    """The last of each text's rows; 0 for a text of none."""
+    return _pick(tokens, starts[1:] - 1, np.diff(starts) > skip)
+
+
+POOLINGS: Final[dict[str, Callable[..., Array]]] = {
+    "mean": mean_pool,
+    "cls": cls_pool,
+    "max": max_pool,
+    "mean_sqrt_len_tokens": mean_sqrt_len_pool,
+    "weightedmean": weighted_mean_pool,
+    "lasttoken": last_token_pool,
+}
+"""The names that sentence-transformers has for them."""
+
+
+def _texts(tokens: Array, starts: IntArray, skip: int) -> Iterator[Array]:
+    for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        yield tokens[min(start + skip, stop) : stop]
+
+
+def _stack(tokens: Array, rows: Iterator[Array] | list[Array]) -> Array:
+    listed = list(rows)
+    return np.array(listed, tokens.dtype).reshape(len(listed), tokens.shape[1])
+
+
+def _pick(tokens: Array, rows: IntArray, there: IntArray) -> Array:
+    out = np.zeros((len(rows), tokens.shape[1]), tokens.dtype)
+    out[there] = tokens[rows[there]]
+    return out
 
 
 def l2_normalize(x: Array) -> Array:  # (B, D) -> (B, D)
@@ -32,29 +91,27 @@ def l2_normalize(x: Array) -> Array:  # (B, D) -> (B, D)
     return x / np.maximum(length, x.dtype.type(1e-12))
 
 
-def _spans(starts: IntArray) -> list[tuple[int, int]]:
-    return list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
-
-
-@kernel("void(float32[:, ::1], int64[::1], float32[:, ::1])")
-def mean_pool_kernel(tokens, starts, out):  # type: ignore[no-untyped-def]
-    """(R, D), (B + 1,) -> (B, D); rows are added in order."""
+@kernel(
+    "void(float32[:, ::1], float32[::1], int64[::1], int64[::1], float32[::1], float32[:, ::1])"
+)
+def sum_pool_kernel(tokens, weights, begins, ends, divisors, out):  # type: ignore[no-untyped-def]
+    """(R, D), (R,), (B,) x3 -> (B, D): weighted rows, added in order, and the sum divided."""
     for b in range(out.shape[0]):
-        count = simd.fill(max(starts[b + 1] - starts[b], 1))
+        divisor = simd.fill(divisors[b])
         for d in range(0, out.shape[1], 16):
             total = simd.fill(0.0)
-            for row in range(starts[b], starts[b + 1]):
-                total = total + simd.load(tokens, row, d)
-            simd.store(total / count, out, b, d)
+            for row in range(begins[b], ends[b]):
+                total = simd.fma(simd.load(tokens, row, d), simd.fill(weights[row]), total)
+            simd.store(total / divisor, out, b, d)
 
 
-@kernel("void(float32[:, ::1], int64[::1], float32[:, ::1])")
-def max_pool_kernel(tokens, starts, out):  # type: ignore[no-untyped-def]
-    """(R, D), (B + 1,) -> (B, D); a NaN stays."""
+@kernel("void(float32[:, ::1], int64[::1], int64[::1], float32[:, ::1])")
+def max_pool_kernel(tokens, begins, ends, out):  # type: ignore[no-untyped-def]
+    """(R, D), (B,) x2 -> (B, D); a NaN stays."""
     for b in range(out.shape[0]):
         for d in range(0, out.shape[1], 16):
             largest = simd.fill(-np.inf)
-            for row in range(starts[b], starts[b + 1]):
+            for row in range(begins[b], ends[b]):
                 largest = simd.maximum(largest, simd.load(tokens, row, d))
             simd.store(largest, out, b, d)
 
@@ -70,3 +127,36 @@ def l2_normalize_kernel(x, out):  # type: ignore[no-untyped-def]
         length = simd.maximum(simd.sqrt(simd.add_lanes(total)), simd.fill(1e-12))
         for d in range(0, x.shape[1], 16):
             simd.store(simd.load(x, row, d) / length, out, row, d)
+
+
+KERNELS: Final = (sum_pool_kernel, max_pool_kernel)
+"""What `pool` calls."""
+
+
+def pool(mode: str, tokens: Array, starts: IntArray, out: Array, skip: int = 0) -> None:
+    """One of `POOLINGS` by kernels, from (R, padded D) to ``out``, (B, padded D)."""
+    ends = starts[1:]
+    begins = np.minimum(starts[:-1] + skip, ends)
+    if mode in ("cls", "lasttoken"):  # rows are copied: nothing is computed
+        out[:] = POOLINGS[mode](tokens, starts, skip)
+    elif mode == "max":
+        max_pool_kernel(tokens, begins, ends, out)
+    elif mode == "weightedmean":
+        numbers = np.arange(1, len(tokens) + 1) - np.repeat(starts[:-1], np.diff(starts))
+        weighted_mean(tokens, numbers, begins, ends, out)
+    else:
+        divisors = np.maximum(ends - begins, 1).astype(np.float32)
+        divisors = np.sqrt(divisors) if mode == "mean_sqrt_len_tokens" else divisors
+        sum_pool_kernel(tokens, np.ones(len(tokens), np.float32), begins, ends, divisors, out)
+
+
+def weighted_mean(
+    tokens: Array, weights: IntArray, begins: IntArray, ends: IntArray, out: Array
+) -> None:
+    """The mean of the rows ``begins[b] : ends[b]``, of which row i counts ``weights[i]`` times.
+
+    (R, padded D), (R,) whole numbers, (B,), (B,) -> (B, padded D); 0 where there are no rows.
+    """
+    before = np.concatenate([[0], np.cumsum(weights)])
+    divisors = np.maximum(before[ends] - before[begins], 1).astype(np.float32)
+    sum_pool_kernel(tokens, weights.astype(np.float32), begins, ends, divisors, out)

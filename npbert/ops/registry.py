@@ -15,8 +15,21 @@ import numpy as np
 
 from npbert.ops import attention as attention_op
 from npbert.ops import dense as dense_op
-from npbert.ops import embedding, gelu, layer_norm, pooler, pooling, softmax
+from npbert.ops import (
+    embedding,
+    gelu,
+    heads,
+    layer_norm,
+    pooler,
+    pooling,
+    projection,
+    relu,
+    sigmoid,
+    softmax,
+)
+from npbert.ops import similarity as similarity_op
 from npbert.ops.attention import Attention
+from npbert.ops.token_embedding import TokenEmbedding
 from npbert.ops.types import Array, IntArray
 from npbert.simd import buffers, gemm
 from npbert.simd.buffers import pad_columns, padded
@@ -130,17 +143,54 @@ def _attention(
     )
 
 
-def _pool(kernel: Kernel) -> Callable[[Array, IntArray], Array]:
-    def compiled(tokens: Array, starts: IntArray) -> Array:
+def _pool(mode: str) -> Callable[..., Array]:
+    def compiled(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
         out = buffers.empty(len(starts) - 1, padded(tokens.shape[1]))
-        kernel(_rows(tokens), np.ascontiguousarray(starts, np.int64), out)
+        pooling.pool(mode, _rows(tokens), np.ascontiguousarray(starts, np.int64), out, skip)
         return out[:, : tokens.shape[1]].copy()
 
     return compiled
 
 
+def _distances(order: int) -> Callable[[Array, Array], Array]:
+    def compiled(a: Array, b: Array) -> Array:
+        out = buffers.empty(len(a), len(b))
+        similarity_op.distance_kernel(_rows(a), _rows(b), order, False, out)
+        return out
+
+    return compiled
+
+
+def _row_dot(a: Array, b: Array) -> Array:
+    out = np.empty(len(a), np.float32)
+    similarity_op.row_dot_kernel(_rows(a), _rows(b), a.shape[1], out)
+    return out
+
+
 def _pooler(sequence: Array, kernel: Array, bias: Array) -> Array:
     return _elementwise(pooler.tanh_kernel)(_dense(sequence[:, 0], kernel, bias))
+
+
+def _projection(x: Array, kernel: Array, bias: Array, *, activation: str) -> Array:
+    return projection.Projection(kernel, bias, activation)(_rows(x))[:, : kernel.shape[1]]
+
+
+def _classifier_head(pooled: Array, kernel: Array, bias: Array, *, activation: str) -> Array:
+    return heads.ClassifierHead(kernel, bias, activation)(_rows(pooled))
+
+
+def _masked_lm_head(
+    hidden: Array,
+    kernel: Array,
+    bias: Array,
+    gamma: Array,
+    beta: Array,
+    table: Array,
+    output_bias: Array,
+    **options: Any,
+) -> Array:
+    head = heads.MaskedLMHead(kernel, bias, gamma, beta, output_bias, **options)
+    return head(_rows(hidden), TokenEmbedding(_rows(table), table.shape[1]))
 
 
 OPS: Final[dict[str, Op]] = {
@@ -158,14 +208,34 @@ OPS: Final[dict[str, Op]] = {
     "gelu": Op(gelu.gelu, _elementwise(gelu.gelu_kernel), (gelu.gelu_kernel,)),
     "tanh": Op(np.tanh, _elementwise(pooler.tanh_kernel), (pooler.tanh_kernel,)),
     "pooler": Op(pooler.pooler, _pooler, (dense_op.dense_kernel, pooler.tanh_kernel)),
-    "mean_pool": Op(
-        pooling.mean_pool, _pool(pooling.mean_pool_kernel), (pooling.mean_pool_kernel,)
+    "mean_pool": Op(pooling.mean_pool, _pool("mean"), (pooling.sum_pool_kernel,)),
+    "mean_sqrt_len_pool": Op(
+        pooling.mean_sqrt_len_pool, _pool("mean_sqrt_len_tokens"), (pooling.sum_pool_kernel,)
     ),
-    "max_pool": Op(pooling.max_pool, _pool(pooling.max_pool_kernel), (pooling.max_pool_kernel,)),
+    "weighted_mean_pool": Op(
+        pooling.weighted_mean_pool, _pool("weightedmean"), (pooling.sum_pool_kernel,)
+    ),
+    "max_pool": Op(pooling.max_pool, _pool("max"), (pooling.max_pool_kernel,)),
     "l2_normalize": Op(
         pooling.l2_normalize,
         _elementwise(pooling.l2_normalize_kernel),
         (pooling.l2_normalize_kernel,),
     ),
+    "euclidean": Op(
+        similarity_op.euclidean,
+        _distances(similarity_op.EUCLIDEAN),
+        (similarity_op.distance_kernel,),
+    ),
+    "manhattan": Op(
+        similarity_op.manhattan,
+        _distances(similarity_op.MANHATTAN),
+        (similarity_op.distance_kernel,),
+    ),
+    "row_dot": Op(similarity_op.row_dot, _row_dot, (similarity_op.row_dot_kernel,)),
+    "relu": Op(relu.relu, _elementwise(relu.relu_kernel), (relu.relu_kernel,)),
+    "sigmoid": Op(sigmoid.sigmoid, _elementwise(sigmoid.sigmoid_kernel), (sigmoid.sigmoid_kernel,)),
+    "projection": Op(projection.projection, _projection, projection.Projection.kernels),
+    "classifier_head": Op(heads.classifier_head, _classifier_head, heads.ClassifierHead.kernels),
+    "masked_lm_head": Op(heads.masked_lm_head, _masked_lm_head, heads.MaskedLMHead.kernels),
 }
 """Name -> op, in the order in which a text meets them."""

@@ -13,7 +13,8 @@ from npbert.ops.dense import dense_kernel
 from npbert.ops.embedding import lookup_kernel
 from npbert.simd import buffers, gemm
 
-_CHUNK = 4800  # vocabulary rows multiplied at once: bounds the memory of the packed copy
+# Tokens of the vocabulary and vectors multiplied at once: their products stay in a cache.
+_CHUNK, _VECTORS = 1024, 256
 
 
 class TokenEmbedding:
@@ -70,14 +71,18 @@ class TokenEmbedding:
                 received=f"shape {vectors.shape}, dtype {vectors.dtype}",
                 expected=f"floats (..., {D})",
             )
-        x = buffers.pad_columns(vectors.reshape(-1, D).astype(np.float32))
-        out = np.empty((len(x), V), np.float32)
-        none = np.empty((0, 0), np.float32)
-        for start in range(0, V, _CHUNK):
-            part = self._table[start : start + _CHUNK, :D]
-            logits = buffers.empty(len(x), buffers.padded(len(part)))
-            panels = gemm.pack(part.T)
-            shape = (len(x), x, D, panels, len(part))
-            dense_kernel(*shape, none, none, gemm.NO_ACTIVATION, logits, 0, 1)
-            out[:, start : start + _CHUNK] = logits[:, : len(part)]
+        x = vectors.reshape(-1, D).astype(np.float32)
+        out, none = np.empty((len(x), V), np.float32), np.empty((0, 0), np.float32)
+        # The table lies as a kernel reads rows, so the few vectors are packed, and not the table:
+        # the product is (table @ vectors.T).T, whose every element is the same chain.
+        for top in range(0, len(x), _VECTORS):
+            part = x[top : top + _VECTORS]
+            panels, count = gemm.pack(part.T), len(part)
+            scores = buffers.empty(_CHUNK, buffers.padded(count))
+            for start in range(0, V, _CHUNK):
+                rows = self._table[start : start + _CHUNK]
+                shape = (len(rows), rows, D, panels, count)
+                dense_kernel(*shape, none, none, gemm.NO_ACTIVATION, scores, 0, 1)
+                logits = scores[: len(rows), :count].T  # (M, chunk)
+                out[top : top + count, start : start + len(rows)] = logits
         return out.reshape(*vectors.shape[:-1], V)

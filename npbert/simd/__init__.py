@@ -6,7 +6,7 @@
                     `sources` tells those of one version from those of another
 `isa`               which instruction set, and the tile shape that suits it
 `vector`            `f32x16`: sixteen float32 lanes as a value in Numba code
-`vector_math`       exp, tanh and both GELUs of sixteen lanes, by polynomials of our own
+`vector_math`       exp, tanh, sigmoid and both GELUs, by polynomials of our own
 `tile`, `gemm`      the matrix product: register tile, packed weights, the loop over tiles
 `buffers`           aligned memory
 `transposition`     rows become columns, sixteen by sixteen
@@ -27,7 +27,7 @@ _HOME = {
     "atomics": "atomic_add atomic_load let_others_run",
     "transposition": "transpose",
     "vector": "add_lanes fill first_lanes fma lane load max_lanes maximum sqrt store where_less",
-    "vector_math": "exp_nonpositive gelu gelu_approximate tanh",
+    "vector_math": "exp_nonpositive gelu gelu_approximate sigmoid tanh",
     "tile": "PACES PACE_STEPS TILE_ROWS TILE_VECTORS tile_1 tile_2 tile_3",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""exp, tanh and both GELUs of sixteen lanes, by polynomials of our own.
+"""exp, tanh, sigmoid and both GELUs of sixteen lanes, by polynomials of our own.
 
 The C library's functions differ between systems and take one value at a time. These are made of
 operations that round alike everywhere (+ - * / fma, comparisons, bits), and so have the same bits
@@ -11,10 +11,11 @@ exponent's encoding; the 64 keeps exponents of tiny results in range until a las
 2^-64, which lets them fade into the subnormal numbers.
 
 Maximum errors, over all float32 inputs (``python tests/vector_math_sweep.py``, its result and the
-worst arguments in ``golden/vector_math.json``): exp 0.9 ULP, tanh 1.5, gelu_approximate 3.2, gelu
-5.1; both GELUs keep that relative accuracy through the whole left tail, where ``1 + tanh`` and
-``1 + erf`` have no correct digit left. The coefficients were fitted in higher precision to the
-least maximum relative error, rounded to float32, and improved by local search.
+worst arguments in ``golden/vector_math.json``): exp 0.9 ULP, tanh 1.5, sigmoid 2.5,
+gelu_approximate 3.2, gelu 5.1; both GELUs keep that relative accuracy through the whole left tail,
+where ``1 + tanh`` and ``1 + erf`` have no correct digit left. The coefficients were fitted in
+higher precision to the least maximum relative error, rounded to float32, and improved by local
+search.
 """
 
 from __future__ import annotations
@@ -104,6 +105,14 @@ def tanh(x):  # type: ignore[no-untyped-def]
     t = fma(t, s, fill(_TANH[4]))
     small = fma(b * s, t, b)
     return copy_sign(where_less(b, fill(0.625), small, large), x)
+
+
+@inline
+def sigmoid(x):  # type: ignore[no-untyped-def]
+    """``1 / (1 + e^-x)``, or ``e^x / (e^x + 1)`` for x < 0: e is at most 1 in both."""
+    e = exp_nonpositive(-absolute(x))
+    total = fill(1.0) + e
+    return where_less(x, fill(0.0), e, fill(1.0)) / total
 
 
 # 2 sqrt(2 / pi) log2(e), and that times 0.044715; leading parts and rests

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, Final, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.backbone import BertBackbone
-from npbert.engine import forward
-from npbert.errors import ConfigError, InputTypeError, ModelFileError
-from npbert.ops.pooling import l2_normalize_kernel, max_pool_kernel, mean_pool_kernel
-from npbert.progress import progress
-from npbert.simd import buffers
-from npbert.tasks.similarity import cosine_similarity
-from npbert.text.limits import Limit, resolve_limit
-from npbert.text.sentence_transformers import Pooling, read_lowercase, read_pooling
-from npbert.text.tokenizer import Encoded, Tokenizer
+from npbert.tasks import similarity
+from npbert.tasks.embedder_facts import Facts
+from npbert.tasks.encode_options import (
+    CommonKeywords,
+    IterKeywords,
+    Keywords,
+    OnTruncate,
+    Options,
+    OutputValue,
+    check_options,
+)
+from npbert.tasks.encoder import Encoder
+from npbert.tasks.keywords import known_keywords
+from npbert.tasks.model_files import TextSide, load_backbone
+from npbert.tasks.saved_embedder import read_text_side
+from npbert.tasks.texts import blocks, several, texts_of
+from npbert.tasks.truncation import EncodeInfo, Report
 
 F32 = NDArray[np.float32]
-
-_TOKENS_AT_ONCE: Final = 16_384  # bounds the rows in memory, however large batch_size is
-_POOL_KERNELS: Final = {"mean": mean_pool_kernel, "max": max_pool_kernel}
-_NO_LISTS: Final = (bytes, bytearray, Mapping, set, frozenset)  # not text, or without an order
+Texts = str | Iterable[str]
 
 
-class Embedder:
-    """A BERT that turns texts into vectors, as its sentence-transformers files describe.
+class Embedder(Facts):
+    """A BERT that turns texts into vectors, as its sentence-transformers or Keras files describe.
 
     A text's vector is the same to the last bit whatever other texts are around it, in any order,
     with any ``batch_size`` and any number of threads.
@@ -53,6 +56,7 @@ class Embedder:
         (2, 384)
     """
 
+    @known_keywords()
     def __init__(
         self,
         model: str | os.PathLike[str] | BertBackbone,
@@ -61,217 +65,170 @@ class Embedder:
         max_seq_length: int | None = None,
         num_threads: int | None = None,
     ) -> None:
-        self.backbone = _backbone(model, activation, num_threads)
-        self._directory = _directory(self.backbone)
-        self._pooling = _pooling(self._directory, self.backbone.config.hidden_dim)
-        self.tokenizer = Tokenizer.from_directory(
-            self._directory, lowercase=read_lowercase(self._directory)
-        )
-        self._limit = resolve_limit(
-            self._directory,
-            positions=self.backbone.config.max_sequence_length,
-            least=self.tokenizer.special_tokens + 1,
-            argument=max_seq_length,
-            baked=self.tokenizer.baked_limit,
-        )
+        backbone = load_backbone(model, activation, num_threads)
+        self._encoder = Encoder(backbone, read_text_side(backbone, max_seq_length))
 
-    @property
-    def pooling(self) -> str:
-        """``"mean"``, ``"cls"`` or ``"max"``."""
-        return self._pooling.mode
+    @classmethod
+    def _from_parts(cls, backbone: BertBackbone, text_side: TextSide) -> Embedder:
+        embedder = cls.__new__(cls)
+        embedder._encoder = Encoder(backbone, text_side)
+        return embedder
 
-    @property
-    def normalize(self) -> bool:
-        """Whether vectors have length 1 unless ``encode`` is told otherwise."""
-        return self._pooling.normalize
-
-    @property
-    def max_seq_length(self) -> int:
-        """The most tokens of a text that are read, [CLS] and [SEP] included."""
-        return self._limit.value
-
-    @property
-    def limit(self) -> Limit:
-        """``max_seq_length``, where it comes from, and every other limit that was found."""
-        return self._limit
-
-    def get_embedding_dimension(self) -> int:
-        """The length of a vector."""
-        return self.backbone.config.hidden_dim
+    # -- texts to vectors ------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Compile or load the kernels now rather than in the first ``encode``."""
-        pooling = [*_POOL_KERNELS.values(), l2_normalize_kernel]
-        forward.prepare((*forward.KERNELS, *pooling))
+        self._encoder.prepare()
 
+    @overload
     def encode(
         self,
-        texts: str | Iterable[str],
+        inputs: Texts,
         *,
+        output_value: Literal["sentence_embedding"] = ...,
+        return_info: Literal[False] = ...,
+        **rest: Unpack[CommonKeywords],
+    ) -> F32: ...
+
+    @overload
+    def encode(
+        self,
+        inputs: Texts,
+        *,
+        output_value: Literal["sentence_embedding"] = ...,
+        return_info: Literal[True],
+        **rest: Unpack[CommonKeywords],
+    ) -> tuple[F32, EncodeInfo]: ...
+
+    @overload
+    def encode(self, inputs: Texts, **keywords: Unpack[Keywords]) -> Any: ...
+
+    @known_keywords()
+    def encode(
+        self,
+        inputs: Texts,
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int = 32,
-        normalize_embeddings: bool | None = None,
+        max_batch_tokens: int | None = None,
         show_progress_bar: bool | None = None,
-    ) -> F32:
+        normalize_embeddings: bool | None = None,
+        truncate_dim: int | None = None,
+        output_value: OutputValue = "sentence_embedding",
+        on_truncate: OnTruncate = "warn",
+        return_info: bool = False,
+    ) -> Any:
         """Turn texts into vectors.
 
-        Texts longer than ``max_seq_length`` tokens lose their end; one warning counts them.
+        The steps are those of sentence-transformers, in its order: the prompt is put before the
+        text; tokens, vectors of tokens, pooling, the model's other modules; then ``truncate_dim``;
+        then ``normalize_embeddings``.
 
         Args:
-            texts: one text, or several.
+            inputs: one text, or several: a list, tuple, generator, NumPy array, or a column of
+                pandas or polars. Equal texts are computed once.
+            prompt_name: which of ``prompts`` to put before each text; None is the model's default.
+            prompt: what to put before each text instead.
             batch_size: texts in one step. Vectors do not depend on it.
-            normalize_embeddings: whether to give vectors length 1; None does what the model says.
+            max_batch_tokens: tokens in one step, which bounds the memory; None is 16,384.
             show_progress_bar: None shows one on a terminal when the work takes more than a moment.
+            normalize_embeddings: True gives vectors length 1; else they are as the model's modules
+                leave them, and many models have a module that does so already.
+            truncate_dim: how many numbers of a vector to keep; None is what the model's files say.
+            output_value: ``"token_embeddings"`` gives the vectors of each text's tokens, [CLS] and
+                [SEP] included, before pooling.
+            on_truncate: for texts of more than ``max_seq_length`` tokens. They lose their end:
+                ``"warn"`` says so once, ``"ignore"`` does not; ``"error"`` refuses them;
+                ``"chunk"`` reads all of them, in windows (`npbert.tasks.chunks`).
+            return_info: True returns an `EncodeInfo` too.
 
         Returns:
             float32: (dim,) for a str, (n, dim) for n texts, (0, dim) for none. An empty text has a
-            vector too, that of [CLS] [SEP].
+            vector too, that of [CLS] [SEP]. Of ``"token_embeddings"``: (T, D) for a str, a list of
+            such arrays for several. With ``return_info`` a tuple: these, and an `EncodeInfo`.
 
         Raises:
             InputTypeError: a text that is not a str; the message has its index.
-            InputError: a text that is not valid Unicode.
-            ConfigError: a ``batch_size`` that is not a positive int.
+            InputError: a text that is not valid Unicode; or one that is too long, if asked for.
+            ConfigError: a keyword that there is not, or a value that it cannot have.
         """
-        listed = [texts] if isinstance(texts, str) else _as_list(texts)
-        _check_options(batch_size, normalize_embeddings, show_progress_bar)
-        encoded = self.tokenizer.encode(listed, self.max_seq_length)
-        if encoded.truncated:
-            warnings.warn(self._truncation(encoded), stacklevel=2)
-        normalize = self.normalize if normalize_embeddings is None else normalize_embeddings
-        if listed:
-            self.prepare()
-        with progress("Embedding texts", len(listed), show_progress_bar) as advance:
-            vectors = buffers.zeros(len(listed), buffers.padded(self.get_embedding_dimension()))
-            for batch in _batches(encoded.lengths, batch_size):
-                vectors[batch] = self._embed([encoded.ids[i] for i in batch])
-                advance(len(batch))
-        if normalize and listed:
-            l2_normalize_kernel(vectors, vectors)
-        vectors = np.ascontiguousarray(vectors[:, : self.get_embedding_dimension()])
-        return vectors[0] if isinstance(texts, str) else vectors
-
-    def _embed(self, ids: list[NDArray[np.int32]]) -> F32:  # B texts -> (B, padded D)
-        rows, starts = self.backbone.encode_ragged(ids)  # (R, padded D), (B + 1,)
-        if self.pooling == "cls":
-            return rows[starts[:-1]]
-        pooled = buffers.empty(len(ids), rows.shape[1])
-        _POOL_KERNELS[self.pooling](rows, starts, pooled)
-        return pooled
-
-    def _truncation(self, encoded: Encoded) -> str:
-        cut, count = encoded.truncated, len(encoded.ids)
-        return (
-            f"cut {cut:,} of {count:,} texts after {self.max_seq_length} tokens, the limit of"
-            f" {self._limit.source}; the longest has {encoded.full_lengths.max():,}"
+        keywords = Keywords(
+            prompt_name=prompt_name,
+            prompt=prompt,
+            batch_size=batch_size,
+            max_batch_tokens=max_batch_tokens,
+            show_progress_bar=show_progress_bar,
+            normalize_embeddings=normalize_embeddings,
+            truncate_dim=truncate_dim,
+            output_value=output_value,
+            on_truncate=on_truncate,
+            return_info=return_info,
         )
+        options = self._options(keywords)
+        texts, single = texts_of(inputs)
+        report = Report(self.limit, options.on_truncate)
+        found, info = self._encoder.run(texts, options, report)
+        report.warn()
+        result = found[0] if single else found
+        return (result, info) if return_info else result
+
+    @known_keywords(*Keywords.__annotations__)
+    def encode_query(self, inputs: Texts, **keywords: Unpack[Keywords]) -> Any:
+        """`encode` with the model's prompt for queries, unless another is asked for."""
+        return self.encode(inputs, **_with_prompt("query", keywords))
+
+    @known_keywords(*Keywords.__annotations__)
+    def encode_document(self, inputs: Texts, **keywords: Unpack[Keywords]) -> Any:
+        """`encode` with the model's prompt for documents, unless another is asked for."""
+        return self.encode(inputs, **_with_prompt("document", keywords))
+
+    @known_keywords(*IterKeywords.__annotations__)
+    def encode_iter(self, inputs: Texts, **keywords: Unpack[IterKeywords]) -> Iterator[F32]:
+        """Turn texts into vectors one after the other, in bounded memory.
+
+        Args:
+            inputs: any iterable; it is read as vectors are asked for, 32 batches ahead at most.
+            **keywords: as in `encode`, whose vectors these are, to the last bit.
+
+        Yields:
+            (dim,) for each text, in order; of ``"token_embeddings"`` (T, D).
+        """
+        return self._iterate(several(inputs), self._options(keywords))
+
+    def _iterate(self, inputs: Iterable[object], options: Options) -> Iterator[F32]:
+        report = Report(self.limit, options.on_truncate)
+        quiet = options._replace(show_progress_bar=False)
+        characters = (4 * options.max_batch_tokens) if options.tokens else 1_000_000
+        try:
+            for texts in blocks(inputs, 32 * options.batch_size, characters):
+                yield from self._encoder.run(texts, quiet, report)[0]
+        finally:
+            report.warn()
+
+    def _options(self, keywords: Keywords | IterKeywords) -> Options:
+        modules, dimension = self._encoder.text_side.modules, self._encoder.head.dimension
+        return check_options(keywords, modules.prompts, modules.default_prompt_name, dimension)
+
+    def token_count(self, inputs: Texts) -> int | NDArray[np.int64]:
+        """How many tokens texts have, [CLS] and [SEP] included and nothing cut: an int for a str,
+        (n,) int64 for n texts."""
+        texts, single = texts_of(inputs)
+        lengths = self.tokenizer.encode(texts, self.max_seq_length).full_lengths
+        return int(lengths[0]) if single else lengths
+
+    # -- vectors compared ------------------------------------------------------------------------
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> F32:
-        """(A, D), (B, D) -> (A, B): the cosine of each vector of ``a`` with each of ``b``.
+        """(A, D), (B, D) -> (A, B): each vector of ``a`` with each of ``b``, by the model's
+        ``similarity_fn_name``; see `npbert.tasks.similarity.similarity`."""
+        return similarity.similarity(a, b, self.similarity_fn_name)
 
-        See `npbert.tasks.similarity.cosine_similarity`.
-        """
-        return cosine_similarity(a, b)
-
-    def info(self) -> dict[str, Any]:
-        """What decides the vectors, and what they cost: plain values, ready for JSON."""
-        return {
-            "path": str(self._directory),
-            "config": self.backbone.config.to_dict(),
-            "dimension": self.get_embedding_dimension(),
-            "pooling": self.pooling,
-            "normalize": self.normalize,
-            "max_seq_length": self.max_seq_length,
-            "max_seq_length_source": self._limit.source,
-            "max_seq_length_candidates": dict(self._limit.candidates),
-            "parameters": self.backbone.count_params(),
-            "num_threads": self.backbone.num_threads,
-            "num_threads_source": self.backbone.num_threads_reason,
-        }
-
-    def __repr__(self) -> str:
-        return (
-            f"Embedder({str(self._directory)!r}, dimension={self.get_embedding_dimension()},"
-            f" pooling={self.pooling!r}, normalize={self.normalize},"
-            f" max_seq_length={self.max_seq_length})"
-        )
+    def similarity_pairwise(self, a: ArrayLike, b: ArrayLike) -> F32:
+        """(A, D), (A, D) -> (A,): each vector of ``a`` with the same one of ``b``."""
+        return similarity.similarity_pairwise(a, b, self.similarity_fn_name)
 
 
-def _backbone(
-    model: str | os.PathLike[str] | BertBackbone, activation: str | None, num_threads: int | None
-) -> BertBackbone:
-    if not isinstance(model, BertBackbone):
-        overrides: dict[str, Any] = {} if activation is None else {"activation": activation}
-        return BertBackbone.from_preset(model, num_threads=num_threads, **overrides)
-    for name, wanted, has in (
-        ("activation", activation, model.config.activation),
-        ("num_threads", num_threads, model.num_threads),
-    ):
-        if wanted is not None and wanted != has:
-            raise ConfigError(
-                f"{name} cannot be changed on a model that is loaded.",
-                received=repr(wanted),
-                expected=f"None or {has!r}, which the model has",
-                fix=f"BertBackbone.from_preset(..., {name}={wanted!r})",
-            )
-    return model
-
-
-def _directory(backbone: BertBackbone) -> Path:
-    if backbone.path is None:
-        raise ModelFileError(
-            "the model comes from no directory, so there is no tokenizer for it.",
-            expected="a BertBackbone that from_preset loaded from a directory",
-            fix="give Embedder the directory, or call the model with token ids",
-        )
-    return backbone.path
-
-
-def _pooling(directory: Path, hidden_dim: int) -> Pooling:
-    """The directory's pooling; a warning where it says nothing, for the guess may be wrong."""
-    pooling = read_pooling(directory)
-    if pooling.dimension not in (None, hidden_dim):
-        raise ModelFileError(
-            "the pooling was made for vectors of another width.",
-            where=directory / "1_Pooling",
-            received=pooling.dimension,
-            expected=f"{hidden_dim}, the model's hidden_dim",
-            fix="check that the files belong to one model",
-        )
-    if not pooling.stated:
-        warnings.warn(
-            f"{directory} has no modules.json, which says how to make one vector of a text:"
-            " taking the mean of its tokens, not normalised",
-            stacklevel=3,
-        )
-    return pooling
-
-
-def _as_list(texts: object) -> list[str]:
-    kind = type(texts).__name__
-    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LISTS):
-        return list(cast("Iterable[str]", texts))
-    raise InputTypeError(
-        "texts must be a str or a list of str.",
-        received=kind,
-        fix="pass a list; the order of the vectors is that of the texts",
-    )
-
-
-def _check_options(batch_size: object, normalize: object, show: object) -> None:
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-        raise ConfigError(
-            "batch_size must be an int of 1 or more.", received=repr(batch_size), fix="try 32"
-        )
-    for name, value in (("normalize_embeddings", normalize), ("show_progress_bar", show)):
-        if value is not None and not isinstance(value, bool):
-            raise InputTypeError(f"{name} must be True, False or None.", received=repr(value))
-
-
-def _batches(lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.intp]]:
-    """Texts to compute together; longest first, so that the first step is the largest."""
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        longest = int(lengths[order[start]])
-        stop = start + max(1, min(batch_size, _TOKENS_AT_ONCE // longest))
-        yield order[start:stop]
-        start = stop
+def _with_prompt(name: str, keywords: Keywords) -> Keywords:
+    asked = keywords.get("prompt") is not None or keywords.get("prompt_name") is not None
+    return keywords if asked else {**keywords, "prompt_name": name}

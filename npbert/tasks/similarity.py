@@ -1,31 +1,91 @@
-"""How alike two vectors are: the cosine of the angle between them."""
+"""How alike vectors are, by the functions that sentence-transformers has."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npbert.config import unknown_name
 from npbert.engine import forward
 from npbert.errors import InputError, InputTypeError
 from npbert.ops.pooling import l2_normalize_kernel
+from npbert.ops.similarity import (
+    EUCLIDEAN,
+    MANHATTAN,
+    distance_kernel,
+    row_dot_kernel,
+)
 from npbert.simd import buffers, gemm
 
 F32 = NDArray[np.float32]
 
+SIMILARITIES: Final = ("cosine", "dot", "euclidean", "manhattan")
 
-def cosine_similarity(a: ArrayLike, b: ArrayLike) -> F32:  # (A, D), (B, D) -> (A, B)
-    """The cosine of every row of ``a`` with every row of ``b``: 1 is the same direction.
+_ORDERS: Final = {"euclidean": EUCLIDEAN, "manhattan": MANHATTAN}
+_KERNELS: Final = (l2_normalize_kernel, gemm.gemm_kernel, distance_kernel, row_dot_kernel)
 
-    Rows are divided by their lengths first, so they need not be normalised; a row of zeros has
-    similarity 0 to everything. An element's bits depend on its two rows alone.
+
+def similarity(a: ArrayLike, b: ArrayLike, function: str = "cosine") -> F32:
+    """Every row of ``a`` with every row of ``b``: (A, D), (B, D) -> (A, B); more is more alike.
+
+    ``"cosine"`` is 1 for the same direction, and 0 for a row of zeros; ``"dot"`` is the sum of
+    products; ``"euclidean"`` and ``"manhattan"`` are distances with their sign turned. The bits of
+    a value depend on its two rows alone.
 
     Args:
         a, b: (A, D) and (B, D); a single vector (D,) counts as one row.
+        function: one of `SIMILARITIES`.
 
     Raises:
+        ConfigError: there is no such function.
         InputTypeError: not arrays of real numbers.
         InputError: more than two axes, or different D.
     """
+    left, right = _both(a, b, function)
+    (rows, width), count = left.shape, len(right)
+    if not rows or not count or not width:
+        return np.zeros((rows, count), np.float32)
+    wide = _prepared(left, function), _prepared(right, function)  # (A, padded D), (B, padded D)
+    out = buffers.empty(rows, buffers.padded(count))
+    if function in _ORDERS:
+        out = buffers.empty(rows, count)
+        distance_kernel(*wide, _ORDERS[function], False, out)
+    else:
+        panels = gemm.pack(wide[1][:, :width].T)  # (D, B)
+        nothing = buffers.empty(0, 0)
+        shape = (rows, wide[0], width, panels, count)
+        gemm.gemm_kernel(*shape, nothing, nothing, gemm.NO_ACTIVATION, out, 0, 1)
+    return np.ascontiguousarray(out[:, :count])
+
+
+def similarity_pairwise(a: ArrayLike, b: ArrayLike, function: str = "cosine") -> F32:
+    """Each row of ``a`` with the same row of ``b``: (A, D), (A, D) -> (A,).
+
+    The bits are those of `similarity`, whose arguments and errors these are too.
+    """
+    left, right = _both(a, b, function)
+    if len(left) != len(right):
+        raise InputError(
+            "pairs need as many vectors on both sides.",
+            received=f"a {left.shape}, b {right.shape}",
+            fix="similarity compares every vector of a with every one of b",
+        )
+    out = buffers.zeros(len(left), 1)
+    if not left.size:
+        return out[:, 0].copy()
+    wide = _prepared(left, function), _prepared(right, function)
+    if function in _ORDERS:
+        distance_kernel(*wide, _ORDERS[function], True, out)
+    else:
+        row_dot_kernel(*wide, left.shape[1], out[:, 0])
+    return out[:, 0].copy()
+
+
+def _both(a: ArrayLike, b: ArrayLike, function: str) -> tuple[F32, F32]:
+    if function not in SIMILARITIES:
+        raise unknown_name("similarity function", str(function), list(SIMILARITIES))
     left, right = _rows("a", a), _rows("b", b)
     if left.shape[1] != right.shape[1]:
         raise InputError(
@@ -34,22 +94,14 @@ def cosine_similarity(a: ArrayLike, b: ArrayLike) -> F32:  # (A, D), (B, D) -> (
             expected="(A, D) and (B, D)",
             fix="compare vectors of one model",
         )
-    width, count = left.shape[1], len(right)
-    if not len(left) or not count or not width:
-        return np.zeros((len(left), count), np.float32)
-    forward.prepare((l2_normalize_kernel, gemm.gemm_kernel))
-    unit = _unit(left)  # (A, padded D)
-    panels = gemm.pack(_unit(right)[:, :width].T)  # (D, B)
-    nothing = buffers.empty(0, 0)
-    out = buffers.empty(len(left), buffers.padded(count))
-    shape = (len(left), unit, width, panels, count)
-    gemm.gemm_kernel(*shape, nothing, nothing, gemm.NO_ACTIVATION, out, 0, 1)
-    return np.ascontiguousarray(out[:, :count])
+    return left, right
 
 
-def _unit(rows: F32) -> F32:  # (A, D) -> (A, padded D)
+def _prepared(rows: F32, function: str) -> F32:  # (A, D) -> (A, padded D)
+    forward.prepare(_KERNELS)
     out = buffers.pad_columns(rows)
-    l2_normalize_kernel(out, out)
+    if function == "cosine":
+        l2_normalize_kernel(out, out)
     return out
 
 

@@ -3,7 +3,7 @@
 One model states several limits. all-MiniLM-L6-v2 has four: 128 in ``tokenizer.json``, 256 in
 ``sentence_bert_config.json``, 512 in ``tokenizer_config.json`` and 512 rows in its position table.
 The order here is that of sentence-transformers, so 256 is in force; ``tokenizer.json`` never
-counts.
+counts. A Keras Hub preset has one in ``preprocessor.json`` and its position table.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ ARGUMENT: Final = "the max_seq_length argument"
 POSITIONS: Final = "the position table"
 SENTENCE_TRANSFORMERS: Final = "sentence_bert_config.json"
 TOKENIZER_CONFIG: Final = "tokenizer_config.json"
+PREPROCESSOR: Final = "preprocessor.json"
 BAKED: Final = "tokenizer.json (never used)"
 
 _MAX_BYTES: Final = 4_000_000  # tokenizer_config.json may list thousands of added tokens
@@ -46,7 +47,7 @@ def resolve_limit(
     argument: int | None = None,
     baked: int | None = None,
 ) -> Limit:
-    """The first of: argument, sentence_bert_config.json, tokenizer_config.json; never past P.
+    """The first that is stated, in the order of the list below; never past P.
 
     Args:
         directory: the model's.
@@ -66,6 +67,7 @@ def resolve_limit(
         ARGUMENT: argument,
         SENTENCE_TRANSFORMERS: _stated(sentence_path, "max_seq_length", _whole),
         TOKENIZER_CONFIG: _stated(directory / TOKENIZER_CONFIG, "model_max_length", _rounded),
+        PREPROCESSOR: _stated(directory / PREPROCESSOR, "sequence_length", _whole, within="config"),
         POSITIONS: positions,
         BAKED: baked,
     }
@@ -94,11 +96,16 @@ def _check_argument(argument: object, least: int, positions: int) -> None:
     )
 
 
-def _stated(path: Path, key: str, accepts: Callable[[object], bool]) -> int | None:
+def _stated(
+    path: Path, key: str, accepts: Callable[[object], bool], within: str | None = None
+) -> int | None:
     """The number under ``key``, or None where the file or the key is absent or null."""
     if not path.exists():
         return None
-    value: Any = read_object(path, max_bytes=_MAX_BYTES, error=ConfigError).get(key)
+    fields: Any = read_object(path, max_bytes=_MAX_BYTES, error=ConfigError)
+    if within is not None:
+        fields = fields.get(within)
+    value: Any = fields.get(key) if isinstance(fields, dict) else None
     if value is None:
         return None
     if not accepts(value) or not value >= 1:

@@ -1,40 +1,32 @@
-"""Texts to token ids, by the rules in a model's ``tokenizer.json``.
-
-The ``tokenizers`` library does the work. What ``tokenizer.json`` says about truncation and padding
-is left over from training and ignored: all-MiniLM-L6-v2's would cut every text after 128 tokens and
-pad the shorter ones to 128, where the model takes 256 and npbert computes no padding at all.
-"""
+"""The one interface over Keras Hub's tokenizer and Hugging Face's, and how a model gets its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npbert.errors import InputError, InputTypeError, ModelFileError, UnsupportedModelError
-from npbert.weights.files import open_regular
+from npbert.config import BertConfig
+from npbert.text.checks import Text
+from npbert.text.vocabulary import check_fits
 
-FILE: Final = "tokenizer.json"
-MAX_CHARACTERS: Final = 20_000_000
-"""The longest text; the library takes about 100 bytes of memory for each character."""
-
-_MAX_FILE_BYTES: Final = 128_000_000
-_TEXTS_AT_ONCE: Final = 1024
-_CHARACTERS_AT_ONCE: Final = 1_000_000
+Ids = NDArray[np.int32]
 
 
 class Encoded(NamedTuple):
     """Token ids of B texts.
 
     Args:
-        ids: one int32 array per text, special tokens included, cut to the limit.
+        ids: one int32 array a text, special tokens included, cut to the limit, never padded.
+        segment_ids: int32 arrays of the same lengths: 0, and 1 for the second text of a pair.
         full_lengths: (B,) int64, how many tokens each text has without the cut.
     """
 
-    ids: list[NDArray[np.int32]]
+    ids: list[Ids]
+    segment_ids: list[Ids]
     full_lengths: NDArray[np.int64]
 
     @property
@@ -43,158 +35,148 @@ class Encoded(NamedTuple):
         return np.array([len(each) for each in self.ids], np.int64)
 
     @property
+    def cut(self) -> NDArray[np.bool_]:
+        """(B,), whether a text lost tokens."""
+        return self.full_lengths > self.lengths
+
+    @property
     def truncated(self) -> int:
         """How many texts lost tokens."""
-        return int((self.full_lengths > self.lengths).sum())
+        return int(self.cut.sum())
 
 
-class Tokenizer:
-    """A tokenizer of Hugging Face's format, without truncation and padding of its own.
+class Token(NamedTuple):
+    """One token of a text, for people and for cutting a text into passages.
 
     Args:
-        library: a ``tokenizers.Tokenizer``; its truncation and padding are switched off.
-        where: the file it came from, for messages.
-
-    Attributes:
-        special_tokens: how many tokens are put around each text: 2, [CLS] and [SEP].
-        baked_limit: the truncation that ``tokenizer.json`` asked for, or None.
-
-    Raises:
-        UnsupportedModelError: it puts no special tokens around a text, which BERT needs.
+        id: the row of the model's token table.
+        token: as the vocabulary writes it.
+        start, end: its characters, ``text[start:end]``; (0, 0) where ``special``.
+        special: whether the tokenizer put it there, as it does [CLS] and [SEP].
+        segment: 0, or 1 for the second text of a pair: the one that ``start`` and ``end`` count in.
     """
 
-    def __init__(self, library: Any, *, where: object = None) -> None:
-        truncation: dict[str, Any] | None = library.truncation
-        self.baked_limit: int | None = truncation["max_length"] if truncation else None
-        library.no_truncation()
-        library.no_padding()
-        self._library = library
-        self.special_tokens: int = library.num_special_tokens_to_add(False)
-        if not self.special_tokens:
-            raise UnsupportedModelError(
-                "the tokenizer puts no [CLS] and [SEP] around a text, and BERT needs them.",
-                where=where,
-                expected="a post_processor in tokenizer.json",
-                fix="save it again with transformers: AutoTokenizer.from_pretrained(...)"
-                ".save_pretrained(...)",
-            )
+    id: int
+    token: str
+    start: int
+    end: int
+    special: bool
+    segment: int
 
-    @classmethod
-    def from_directory(cls, directory: Path, *, lowercase: bool = False) -> Tokenizer:
-        """The tokenizer in ``directory``.
 
-        Args:
-            directory: holds ``tokenizer.json``.
-            lowercase: fold case before everything else, as ``do_lower_case`` of
-                sentence-transformers does.
+class Tokenizer(Protocol):
+    """Texts to token ids and back."""
 
-        Raises:
-            ModelFileError: the file is missing, damaged or too large.
-            UnsupportedModelError: see the class.
-        """
-        path = directory / FILE
-        _require(path)
-        import tokenizers
+    @property
+    def num_special_tokens(self) -> int:
+        """How many tokens are put around one text: 2, [CLS] and [SEP]."""
+        ...
 
-        try:
-            library: Any = tokenizers.Tokenizer.from_buffer(_read(path))
-        except ValueError as error:
-            raise ModelFileError(
-                "not a tokenizer that the tokenizers library can read.",
-                where=path,
-                received=error,
-                fix="download the file again, or update tokenizers",
-            ) from None
-        if lowercase:
-            rest = [library.normalizer] if library.normalizer is not None else []
-            first = tokenizers.normalizers.Lowercase()
-            library.normalizer = tokenizers.normalizers.Sequence([first, *rest])
-        return cls(library, where=path)
+    @property
+    def baked_limit(self) -> int | None:
+        """The truncation that the tokenizer's own file asks for, which npbert never applies."""
+        ...
 
-    def encode(self, texts: Sequence[str], max_length: int) -> Encoded:
-        """Token ids of each text, special tokens included, at most ``max_length`` of them.
+    @property
+    def cls_token_id(self) -> int:
+        """What begins every text."""
+        ...
+
+    @property
+    def sep_token_id(self) -> int:
+        """What ends every text."""
+        ...
+
+    @property
+    def pad_token_id(self) -> int:
+        """What fills up a text in a batch that is not ragged."""
+        ...
+
+    @property
+    def mask_token_id(self) -> int | None:
+        """What stands for a hidden token; None where there is none."""
+        ...
+
+    @property
+    def unk_token_id(self) -> int | None:
+        """What stands for a word outside the vocabulary; None where there is none."""
+        ...
+
+    def vocabulary_size(self) -> int:
+        """How many tokens there are; ids are below it."""
+        ...
+
+    def encode(self, texts: Sequence[Text], max_length: int) -> Encoded:
+        """Token ids of each text or pair, special tokens included, at most ``max_length`` of them.
 
         A text that is too long loses the end of its words, never [CLS] and [SEP].
 
         Raises:
-            InputTypeError: an element is not a str.
-            InputError: a text is not valid Unicode, or longer than `MAX_CHARACTERS`.
+            InputTypeError, InputError: see `npbert.text.checks.chunks`.
+            ConfigError: ``max_length`` has no room for the special tokens.
         """
-        ids: list[NDArray[np.int32]] = []
-        lengths: list[int] = []
-        room = max_length - self.special_tokens
-        for start, stop in _chunks(texts):
-            chunk = list(texts[start:stop])
-            for encoding in self._library.encode_batch_fast(chunk, add_special_tokens=False):
-                lengths.append(len(encoding) + self.special_tokens)
-                encoding.truncate(room)
-                ids.append(np.array(self._library.post_process(encoding).ids, np.int32))
-        return Encoded(ids, np.array(lengths, np.int64))
+        ...
+
+    def tokens(self, text: Text, max_length: int | None = None) -> list[Token]:
+        """The tokens of one text or pair, with their places in it; None does not cut it."""
+        ...
+
+    def token_to_id(self, token: str) -> int:
+        """The id of a token of the vocabulary.
+
+        Raises:
+            InputError: the vocabulary does not have it.
+        """
+        ...
+
+    def id_to_token(self, id: int) -> str:
+        """The token with an id.
+
+        Raises:
+            InputError: there is no such id.
+        """
+        ...
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        """The text of token ids, as the library that made the model writes it."""
+        ...
 
 
-def _chunks(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Ranges of texts to encode together: bounded in number and in characters."""
-    bounds, characters = [0], 0
-    for index, text in enumerate(texts):
-        _check_text(text, index)
-        characters += len(text)
-        full = index - bounds[-1] >= _TEXTS_AT_ONCE or characters > _CHARACTERS_AT_ONCE
-        if full and index > bounds[-1]:
-            bounds.append(index)
-            characters = len(text)
-    return list(zip(bounds, [*bounds[1:], len(texts)], strict=True)) if texts else []
+def load_tokenizer(
+    directory: Path, kind: Literal["keras", "hugging_face"], *, lowercase: bool = False
+) -> Tokenizer:
+    """The tokenizer of a model directory.
+
+    Args:
+        directory: the model's.
+        kind: who wrote it. Keras Hub: ``tokenizer.json`` + ``assets/tokenizer/vocabulary.txt``.
+            Hugging Face: ``tokenizer.json``, or else ``vocab.txt`` + ``tokenizer_config.json``.
+        lowercase: fold case before everything else, as ``do_lower_case`` of a
+            sentence-transformers model does; Keras Hub has nothing like it.
+
+    Raises:
+        ModelFileError: a file is missing, damaged or too large.
+        UnsupportedModelError: the tokenizer puts no special tokens around a text.
+    """
+    if kind == "keras":
+        from npbert.text.bert_tokenizer import BertTokenizer
+
+        return BertTokenizer.from_directory(directory)
+    from npbert.text.hugging_face_tokenizer import HuggingFaceTokenizer
+
+    return HuggingFaceTokenizer.from_directory(directory, lowercase=lowercase)
 
 
-def _check_text(text: object, index: int) -> None:
-    if not isinstance(text, str):
-        raise InputTypeError(
-            "a text must be a str.",
-            where=f"texts[{index}]",
-            received=f"{text!r:.80} ({type(text).__name__})",
-            fix="drop it, or replace it by '' to get the vector of an empty text",
-        )
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(
-            "the text is too long.",
-            where=f"texts[{index}]",
-            received=f"{len(text):,} characters",
-            expected=f"at most {MAX_CHARACTERS:,}",
-            fix="split it into passages; a model reads a few hundred words of each",
-        )
-    if not text.isascii():
-        _check_unicode(text, index)
+def check_vocabulary(tokenizer: Tokenizer, config: BertConfig, where: object) -> None:
+    """Refuse a tokenizer that has tokens for which the model has no row.
 
+    A model with more rows than tokens is usual: tables are rounded up.
 
-def _check_unicode(text: str, index: int) -> None:
-    # Releases of the library differ in what they make of half a pair.
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            "the text is not valid Unicode: it has half of a surrogate pair.",
-            where=f"texts[{index}], character {error.start}",
-            received=repr(text[error.start]),
-            fix="decode it with errors='replace', or text.encode(errors='replace').decode()",
-        ) from None
+    Args:
+        tokenizer, config: what should be of one model.
+        where: the model's directory, for the message.
 
-
-def _require(path: Path) -> None:
-    if not path.exists():
-        raise ModelFileError(
-            "the model has no tokenizer.json, so texts cannot become token ids.",
-            where=path.parent,
-            expected=FILE,
-            fix="AutoTokenizer.from_pretrained(...).save_pretrained(...) of transformers makes it",
-        )
-
-
-def _read(path: Path) -> bytes:
-    with open_regular(path) as file:
-        content = file.read(_MAX_FILE_BYTES + 1)
-    if len(content) > _MAX_FILE_BYTES:
-        raise ModelFileError(
-            f"the file is larger than {_MAX_FILE_BYTES:,} bytes.",
-            where=path,
-            fix="check that it is a tokenizer",
-        )
-    return content
+    Raises:
+        ConfigError: an id would be outside the model's token table.
+    """
+    check_fits(tokenizer.vocabulary_size(), config.vocabulary_size, where)

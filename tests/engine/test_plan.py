@@ -130,6 +130,22 @@ def test_sequences_without_padding():
     assert not made.uniform.any()
 
 
+def test_sequences_with_segments_and_masks():
+    sequences = [np.array(x, np.int32) for x in ([7, 8], [9], [4, 5, 6])]
+    segments = [np.array(x, np.int32) for x in ([0, 1], [2], [1, 1, 0])]
+    kept = [np.array(x, bool) for x in ([1, 0], [0], [0, 1, 1])]
+    made = plan_sequences(sequences, segments, kept)
+    assert made.segment_ids.tolist() == [0, 1, 2, 1, 1, 0]
+    assert made.row_starts.tolist() == [0, 2, 3, 6]
+    assert made.keys.tolist() == [0, 4, 5]
+    assert made.key_starts.tolist() == [0, 1, 1, 3]
+    assert not made.uniform.any()
+    made = plan_sequences(sequences, segments, kept, fused=True)
+    assert made.uniform.tolist() == [False, True, False]
+    assert made.keys.tolist() == [0, 2, 4, 5]
+    assert made.key_starts.tolist() == [0, 1, 2, 4]
+
+
 def test_no_sequences():
     made = plan_sequences([])
     assert (made.rows, made.batch, made.most_keys) == (0, 0, 0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from golden.cases import Arrays
 from golden.minilm import MAX_TOKENS, model_dir
 from golden.minilm import TEXTS as GOLDEN_TEXTS
-from npbert.text.tokenizer import Tokenizer
+from npbert.text.tokenizer import load_tokenizer
 
 _NEWS = (
     "Ferries between the two islands were cancelled on Tuesday as winds reached 110 km/h; the "
@@ -84,7 +84,7 @@ def padded(ids: list[NDArray[np.int32]], length: int = MAX_TOKENS) -> Arrays:
 
 def tokens_of(texts: list[str] | tuple[str, ...]) -> Arrays:
     """The texts by npbert's tokenizer."""
-    tokenizer = Tokenizer.from_directory(model_dir())
+    tokenizer = load_tokenizer(model_dir(), "hugging_face")
     return padded(tokenizer.encode(list(texts), MAX_TOKENS).ids)
 
 

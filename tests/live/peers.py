@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,20 @@ _ENVIRONMENT = {
 
 
 class Peers:
-    """One process for each of `MODULES`, all started at once.
+    """A process for each of ``modules``, all started at once.
 
     Args:
         work: where they read and leave files.
         seed: what they draw from.
+        modules: a library -> what its process runs, with its name, ``work`` and ``seed``.
     """
 
-    def __init__(self, work: Path, seed: int) -> None:
+    def __init__(self, work: Path, seed: int, modules: Mapping[str, str] = MODULES) -> None:
         self.work = work
-        self._running = {name: self._start(name, seed) for name in MODULES}
+        self._running = {name: self._start(name, of, seed) for name, of in modules.items()}
 
-    def _start(self, name: str, seed: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", MODULES[name], name, str(self.work), str(seed)]
+    def _start(self, name: str, module: str, seed: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, name, str(self.work), str(seed)]
         environment = {**os.environ, **_ENVIRONMENT}
         if name in KERAS:
             environment["KERAS_BACKEND"] = name

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npbert.ops.similarity import EUCLIDEAN, MANHATTAN
 from npbert.simd import barrier, buffers
 from npbert.simd.buffers import padded
 from npbert.simd.gemm import GELU, GELU_APPROXIMATE, NO_ACTIVATION, pack
@@ -203,18 +204,44 @@ def _elementwise(random: np.random.Generator) -> Case:
     return _case_of([_floats(random, R, F, padded(F)), _dirty(R, padded(F))], 1)
 
 
-for _name in ("gelu_approximate_kernel", "gelu_kernel", "tanh_kernel", "l2_normalize_kernel"):
-    CASES[_name] = _elementwise
+for _name in ("gelu_approximate", "gelu", "tanh", "sigmoid", "relu", "l2_normalize"):
+    CASES[f"{_name}_kernel"] = _elementwise
 
 
-def _pool(random: np.random.Generator) -> Case:
+def _spans(random: np.random.Generator) -> tuple[Any, list[Any], Any]:
+    """Rows, where texts begin and end in them, and room for the result."""
     R, D, B = (int(n) for n in random.integers(1, 40, 3))
-    starts = np.sort(random.integers(0, R + 1, B + 1)).astype(np.int64)
-    return _case_of([_floats(random, R, D, padded(D)), starts, _dirty(B, padded(D))], 2)
+    spans = np.sort(random.integers(0, R + 1, (2, B)), axis=0).astype(np.int64)
+    return _floats(random, R, D, padded(D)), [each.copy() for each in spans], _dirty(B, padded(D))
 
 
-for _name in ("mean_pool_kernel", "max_pool_kernel"):
-    CASES[_name] = _pool
+@_case
+def sum_pool_kernel(random: np.random.Generator) -> Case:
+    tokens, spans, out = _spans(random)
+    weights = random.standard_normal(len(tokens)).astype(np.float32)
+    divisors = random.uniform(1, 9, len(out)).astype(np.float32)
+    return _case_of([tokens, weights, *spans, divisors, out], 5)
+
+
+@_case
+def max_pool_kernel(random: np.random.Generator) -> Case:
+    tokens, spans, out = _spans(random)
+    return _case_of([tokens, *spans, out], 3)
+
+
+@_case
+def distance_kernel(random: np.random.Generator) -> Case:
+    A, B, D = (int(n) for n in random.integers(1, 40, 3))
+    paired = bool(random.integers(2))
+    a, b = (_floats(random, rows, D, padded(D)) for rows in (A, A if paired else B))
+    order = int(random.choice([MANHATTAN, EUCLIDEAN]))
+    return _case_of([a, b, order, paired, _dirty(A, 1 if paired else B)], 4)
+
+
+@_case
+def row_dot_kernel(random: np.random.Generator) -> Case:
+    A, D = int(random.integers(1, 40)), int(random.choice([*range(1, 40), 63, 64, 65, 129]))
+    return _case_of([_floats(random, A, D), _floats(random, A, D), D, _dirty(A)], 3)
 
 
 NOT_OPS = {

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import contract_oracle
 import numpy as np
 import pytest
 import tolerances
@@ -11,11 +12,24 @@ from ops.checks import check, compiled, dimensions, drawers
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
-from npbert.ops.pooling import l2_normalize, l2_normalize_kernel, max_pool, mean_pool
+from npbert.ops.pooling import (
+    POOLINGS,
+    cls_pool,
+    l2_normalize,
+    l2_normalize_kernel,
+    last_token_pool,
+    max_pool,
+    mean_pool,
+    mean_sqrt_len_pool,
+    pool,
+    weighted_mean,
+    weighted_mean_pool,
+)
 from npbert.simd import buffers
 
 TOKENS = np.array([[1.0, -2.0], [3.0, -4.0], [8.0, 9.0]])
 STARTS = np.array([0, 2, 2, 3])  # two rows, none, one
+SUMS = ("mean_pool", "mean_sqrt_len_pool", "weighted_mean_pool")
 
 
 @st.composite
@@ -25,12 +39,43 @@ def spans(draw, rows):
     return np.array([0, *sorted(inner), rows])
 
 
+def weights_of(name, rows, skip):
+    """What each row counts, and what their sum is divided by."""
+    numbers = np.arange(skip + 1, skip + rows + 1)
+    weights = numbers if name == "weighted_mean_pool" else np.ones(rows)
+    total = max(weights.sum(), 1)
+    return weights, np.sqrt(total) if name == "mean_sqrt_len_pool" else total
+
+
 def test_mean_pool_by_hand():
     assert mean_pool(TOKENS, STARTS).tolist() == [[2, -3], [0, 0], [8, 9]]
+    assert mean_pool(TOKENS, STARTS, 1).tolist() == [[3, -4], [0, 0], [0, 0]]
+
+
+def test_mean_sqrt_len_pool_by_hand():
+    four = np.array([[1.0], [2.0], [3.0], [4.0]])
+    assert mean_sqrt_len_pool(four, np.array([0, 4, 4])).tolist() == [[5], [0]]
+    assert mean_sqrt_len_pool(four, np.array([0, 4]), 3).tolist() == [[4]]
+
+
+def test_weighted_mean_pool_by_hand():
+    """Rows keep their numbers where the first are left out."""
+    expected = [[7 / 3, -10 / 3], [0, 0], [8, 9]]
+    np.testing.assert_allclose(weighted_mean_pool(TOKENS, STARTS), expected, rtol=1e-15)
+    rows = np.array([[9.0], [2.0], [7.0]])
+    assert weighted_mean_pool(rows, np.array([0, 3]), 1).tolist() == [[(2 * 2 + 3 * 7) / 5]]
 
 
 def test_max_pool_by_hand():
     assert max_pool(TOKENS, STARTS).tolist() == [[3, -2], [-np.inf, -np.inf], [8, 9]]
+    assert max_pool(TOKENS, STARTS, 1).tolist() == [[3, -4], [-np.inf] * 2, [-np.inf] * 2]
+
+
+def test_picked_rows_by_hand():
+    assert cls_pool(TOKENS, STARTS).tolist() == [[1, -2], [0, 0], [8, 9]]
+    assert cls_pool(TOKENS, STARTS, 1).tolist() == [[3, -4], [0, 0], [8, 9]]
+    assert last_token_pool(TOKENS, STARTS).tolist() == [[3, -4], [0, 0], [8, 9]]
+    assert last_token_pool(TOKENS, STARTS, 1).tolist() == [[3, -4], [0, 0], [0, 0]]
 
 
 def test_l2_normalize_by_hand():
@@ -40,19 +85,33 @@ def test_l2_normalize_by_hand():
     assert_within(out, expected, tolerances.definition(expected))
 
 
-@pytest.mark.parametrize("pool", [mean_pool, max_pool])
-def test_no_texts(pool):
-    assert pool(np.zeros((0, 3)), np.array([0])).shape == (0, 3)
+@pytest.mark.parametrize("mode", POOLINGS)
+def test_no_texts(mode):
+    assert POOLINGS[mode](np.zeros((0, 3)), np.array([0])).shape == (0, 3)
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("name", SUMS)
 @given(data=st.data())
-def test_mean_pool_kernel(data):
+def test_sum_pool_kernel(name, data):
     R, D = data.draw(dimensions(2))
     tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
-    texts = [tokens[a:b] for a, b in pairwise(starts)]
-    bound = [tolerances.mean(x) if len(x) else np.zeros(D) for x in texts]
-    check("mean_pool", tokens, starts, bound=np.array(bound))
+    skip = data.draw(st.integers(0, 3))
+    texts = [tokens[min(a + skip, b) : b] for a, b in pairwise(starts)]
+    bound = [tolerances.weighted_sum(x, *weights_of(name, len(x), skip)) for x in texts]
+    check(name, tokens, starts, skip=skip, bound=np.array(bound))
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", SUMS)
+def test_bits_of_the_contract(name):
+    tokens = np.float32(np.random.default_rng(4).standard_normal((9, 21)))
+    out = compiled(name, tokens, np.array([0, 2, 9]), 1)
+    for rows, row in ((tokens[1:2], out[0]), (tokens[3:9], out[1])):
+        weights, divisor = weights_of(name, len(rows), 1)
+        divisor = float(np.float32(divisor))
+        expected = contract_oracle.weighted_sum(rows.tolist(), weights.tolist(), divisor)
+        assert_same_bits(row, np.float32(expected))
 
 
 @pytest.mark.kernel
@@ -60,11 +119,29 @@ def test_mean_pool_kernel(data):
 def test_max_pool_kernel(data):
     R, D = data.draw(dimensions(2))
     tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
-    check("max_pool", tokens, starts, bound=0)
+    check("max_pool", tokens, starts, skip=data.draw(st.integers(0, 3)), bound=0)
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", ["mean_pool", "max_pool"])
+@pytest.mark.parametrize("mode", ["cls", "lasttoken"])
+def test_picked_rows_are_copied(mode):
+    tokens = buffers.pad_columns(np.float32(TOKENS))
+    out = buffers.empty(3, 16)
+    pool(mode, tokens, STARTS, out, 1)
+    assert_same_bits(out[:, :2], np.float32(POOLINGS[mode](TOKENS, STARTS, 1)))
+
+
+@pytest.mark.kernel
+def test_weighted_mean():
+    rows = buffers.pad_columns(np.float32(TOKENS))
+    out = buffers.empty(2, 16)
+    begins, ends = np.array([0, 3]), np.array([3, 3])
+    weighted_mean(rows, np.array([1, 3, 4]), begins, ends, out)
+    assert out[:, :2].tolist() == [[(1 + 9 + 32) / 8, (-2 - 12 + 36) / 8], [0, 0]]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", [*SUMS, "max_pool"])
 @given(data=st.data())
 def test_a_text_does_not_know_the_others(name, data):
     R, D = data.draw(dimensions(2))
@@ -76,7 +153,7 @@ def test_a_text_does_not_know_the_others(name, data):
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", ["mean_pool", "max_pool"])
+@pytest.mark.parametrize("name", [*SUMS, "max_pool"])
 @pytest.mark.parametrize("row", [0, 1, 2])
 def test_nan_goes_through_from_any_row_and_stays_in_its_text_and_column(name, row):
     tokens = np.float32(np.random.default_rng(0).standard_normal((5, 21)))
@@ -91,8 +168,8 @@ def test_nan_goes_through_from_any_row_and_stays_in_its_text_and_column(name, ro
 def test_infinity_goes_through():
     tokens = np.float32([[np.inf, -np.inf, 1], [2, 3, -np.inf]])
     starts = np.array([0, 2])
-    check("mean_pool", tokens, starts, bound=0)
-    check("max_pool", tokens, starts, bound=0)
+    for name in (*SUMS, "max_pool"):
+        check(name, tokens, starts, bound=0 if name != "mean_sqrt_len_pool" else 1e-6)
 
 
 @pytest.mark.kernel
@@ -111,6 +188,13 @@ def test_a_normalised_row_does_not_know_the_others(data):
     whole = compiled("l2_normalize", x)
     for row in range(B):
         assert_same_bits(compiled("l2_normalize", x[row : row + 1])[0], whole[row])
+
+
+@pytest.mark.kernel
+def test_bits_of_a_normalised_row():
+    x = np.float32(np.random.default_rng(5).standard_normal((3, 37)))
+    expected = np.float32([contract_oracle.unit(row) for row in x.tolist()])
+    assert_same_bits(compiled("l2_normalize", x), expected)
 
 
 @pytest.mark.kernel

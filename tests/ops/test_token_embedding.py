@@ -10,7 +10,7 @@ from simd.exact import assert_same_bits
 from tolerances import assert_within
 
 from npbert.errors import InputError, InputTypeError
-from npbert.ops.token_embedding import TokenEmbedding
+from npbert.ops.token_embedding import _CHUNK, _VECTORS, TokenEmbedding
 from npbert.simd import buffers
 
 
@@ -71,14 +71,15 @@ def test_reverse(data):
 
 
 @pytest.mark.kernel
-def test_reverse_over_a_vocabulary_of_several_chunks():
-    """A score does not know which chunk it was computed in."""
-    embedding, table = layer(V=10_007, D=19)
-    x = table[[3, 4799, 4800, 10_006]]
+def test_reverse_in_several_pieces():
+    """A score does not know which piece of the vocabulary or of the vectors it was computed in."""
+    V, M, D = _CHUNK + 7, _VECTORS + 5, 19
+    embedding, table = layer(V, D)
+    x = np.float32(np.random.default_rng(1).standard_normal((M, D)))
     logits = embedding(x, reverse=True)
     assert_within(logits, np.float64(x) @ np.float64(table.T), tolerances.gemm(x, table.T))
-    tail = TokenEmbedding(buffers.pad_columns(table[4798:4802]), 19)
-    assert_same_bits(logits[:, 4798:4802], tail(x, reverse=True))
+    tail = TokenEmbedding(buffers.pad_columns(table[_CHUNK - 3 :]), D)
+    assert_same_bits(logits[-9:, _CHUNK - 3 :], tail(x[-9:], reverse=True))
 
 
 @pytest.mark.kernel

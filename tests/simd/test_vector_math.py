@@ -1,4 +1,4 @@
-"""exp, tanh, GELUs: the measured errors hold, at the worst arguments and at a million others."""
+"""exp, tanh, sigmoid, GELUs: the measured errors hold, at the worst arguments and a million others."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def test_a_nan_of_any_payload_goes_through(name: str) -> None:
         ("tanh", np.inf, 1.0),
         ("tanh", -np.inf, -1.0),
         ("tanh", 2.0**-149, 2.0**-149),
+        ("sigmoid", 0.0, 0.5),
+        ("sigmoid", -0.0, 0.5),
+        ("sigmoid", np.inf, 1.0),
+        ("sigmoid", -np.inf, 0.0),
+        ("sigmoid", -103.97208, 2.0**-149),
         ("gelu_approximate", -0.0, -0.0),
         ("gelu_approximate", np.inf, np.inf),
         # Both formulas give NaN here (-inf * 0); the limit is what a model wants.

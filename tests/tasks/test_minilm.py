@@ -36,7 +36,7 @@ def golden_ids(bundle: Bundle) -> list[list[int]]:
 def test_the_limit_is_the_one_sentence_transformers_uses() -> None:
     limit = embedder().limit
     assert (limit.value, limit.source) == (256, "sentence_bert_config.json")
-    assert list(limit.candidates.values()) == [None, 256, 512, 512, 128]
+    assert list(limit.candidates.values()) == [None, 256, 512, None, 512, 128]
     assert (embedder().pooling, embedder().normalize) == ("mean", True)
 
 

@@ -13,6 +13,7 @@ from npbert.text.limits import Limit, resolve_limit
 from .tiny_model import write_json
 
 SENTENCE, TOKENIZER = "sentence_bert_config.json", "tokenizer_config.json"
+PREPROCESSOR = "preprocessor.json"
 
 
 def resolve(
@@ -58,6 +59,7 @@ def test_every_candidate_is_listed_in_order(tmp_path: Path) -> None:
         "the max_seq_length argument": None,
         SENTENCE: 256,
         TOKENIZER: 300,
+        PREPROCESSOR: None,
         "the position table": 512,
         "tokenizer.json (never used)": 128,
     }
@@ -67,6 +69,29 @@ def test_null_and_a_missing_key_are_silence(tmp_path: Path) -> None:
     write_json(tmp_path / SENTENCE, {"max_seq_length": None})
     write_json(tmp_path / TOKENIZER, {"do_lower_case": True})
     assert resolve(tmp_path).source == "the position table"
+
+
+@pytest.mark.parametrize(("stated", "value"), [(256, 256), (600, 512), (None, 512)])
+def test_a_keras_preset_states_it_in_its_preprocessor(
+    tmp_path: Path, stated: int | None, value: int
+) -> None:
+    write_json(tmp_path / PREPROCESSOR, {"config": {"sequence_length": stated}})
+    limit = resolve(tmp_path)
+    assert (limit.value, limit.source == PREPROCESSOR) == (value, value == 256)
+    assert limit.candidates[PREPROCESSOR] == stated
+
+
+@pytest.mark.parametrize("content", [{}, {"config": None}, {"config": [256]}])
+def test_a_preprocessor_without_a_config_says_nothing(tmp_path: Path, content: Any) -> None:
+    write_json(tmp_path / PREPROCESSOR, content)
+    assert resolve(tmp_path).source == "the position table"
+
+
+@pytest.mark.parametrize("stated", [0, "256", True])
+def test_a_bad_number_in_the_preprocessor(tmp_path: Path, stated: Any) -> None:
+    write_json(tmp_path / PREPROCESSOR, {"config": {"sequence_length": stated}})
+    with pytest.raises(ConfigError, match="sequence_length must be an int of 1 or more"):
+        resolve(tmp_path)
 
 
 @pytest.mark.parametrize("argument", [0, -1, 2, 513, True, 3.0, "7"])

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from weights.model_files import hugging_face, write_safetensors
 
@@ -46,10 +48,30 @@ def tokenizer() -> Tokenizer:
     library.normalizer = normalizers.BertNormalizer(lowercase=True)
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
     )
     library.enable_truncation(BAKED)
     library.enable_padding(length=BAKED)
+    return library
+
+
+PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁the", "▁mill", "▁river", "s", "e", "<mask>"]
+
+
+def sentence_piece() -> Tokenizer:
+    """A Unigram vocabulary with the special tokens of XLM-R, as multilingual-e5-small has."""
+    library = Tokenizer(models.Unigram([(piece, -1.0) for piece in PIECES], unk_id=3))
+    library.add_special_tokens([piece for piece in PIECES if piece[0] == "<"])
+    library.normalizer = normalizers.NFKC()
+    spaces = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    library.pre_tokenizer = pre_tokenizers.Sequence(spaces)
+    library.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
     return library
 
 
@@ -90,6 +112,20 @@ def write_modules(directory: Path, *after_pooling: str) -> None:
     for i, kind in enumerate(("Pooling", *after_pooling), 1):
         modules.append({"path": f"{i}_{kind}", "type": _TYPES + kind})
     write_json(directory / "modules.json", modules)
+
+
+def write_dense(
+    folder: Path, inputs: int, outputs: int, *, bias: bool = True, **fields: Any
+) -> dict[str, NDArray[np.float32]]:
+    """A Dense module with random weights, which are returned; ``fields`` go into its config."""
+    random = np.random.default_rng(7)
+    arrays = {"linear.weight": random.normal(size=(outputs, inputs)).astype(np.float32)}
+    if bias:
+        arrays["linear.bias"] = random.normal(size=outputs).astype(np.float32)
+    config = {"in_features": inputs, "out_features": outputs, "bias": bias, **fields}
+    write_json(folder / "config.json", config)
+    write_safetensors(folder / "model.safetensors", arrays)
+    return arrays
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,0 +1,285 @@
+"""What the tasks share: a backbone with a head on it, texts in, files out.
+
+Source: keras_hub/src/models/task.py, ``Task``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npbert.backbone import BertBackbone, check_seed
+from npbert.engine import forward
+from npbert.engine.packed import random_weights
+from npbert.errors import ConfigError, InputTypeError
+from npbert.presets.save import keras_object, save_preset
+from npbert.progress import progress
+from npbert.simd.kernel import Kernel
+from npbert.tasks.batching import TOKENS_AT_ONCE, batches
+from npbert.tasks.caller import warn_caller
+from npbert.tasks.readers import TextReader
+from npbert.tasks.task_files import check_head_lossy, task_files
+from npbert.text.checks import Text
+from npbert.text.preprocessor import Preprocessor
+from npbert.text.tokenizer import Encoded, check_vocabulary
+from npbert.weights.checks import Place, collect, real_array, to_float32
+from npbert.weights.names import Tensor
+
+F32 = NDArray[np.float32]
+Ids = NDArray[np.int32]
+
+Reader = Preprocessor | TextReader
+"""What makes token ids of texts: Keras Hub's class, or a Hugging Face directory's tokenizer."""
+
+
+class Task:
+    """The base of `BertTextClassifier` and `BertMaskedLM`; it has no head itself.
+
+    Attributes:
+        backbone: the `BertBackbone`.
+        preprocessor: what makes token ids of texts; None where only token ids are taken.
+        name: what ``get_config`` calls it.
+    """
+
+    _CLASS: ClassVar[str]
+    """Keras Hub's name for the class."""
+    _MODULE: ClassVar[str]
+    """Keras Hub's module of it, which is also what it is called."""
+    _GROUPS: ClassVar[Mapping[str, str]]
+    """In task.weights.h5, the layers without weights."""
+    _PREPROCESSOR: ClassVar[type[Preprocessor]]
+    """Keras Hub's class of it."""
+
+    def __init__(
+        self,
+        backbone: BertBackbone,
+        preprocessor: Reader | None,
+        name: str | None,
+        seed: int | None,
+    ) -> None:
+        if not isinstance(backbone, BertBackbone):
+            raise InputTypeError(
+                f"{self._CLASS} takes a BertBackbone.",
+                received=type(backbone).__name__,
+                fix=f"{self._CLASS}.from_preset(...) loads one with its head",
+            )
+        if name is not None and not isinstance(name, str):
+            raise ConfigError("name must be a str.", received=repr(name))
+        _check_preprocessor(preprocessor, self._PREPROCESSOR, backbone)
+        self.backbone, self.preprocessor = backbone, preprocessor
+        self.name = name or self._MODULE
+        self._tensors = self._head_tensors()
+        check_seed(seed)
+        shapes = {tensor.name: tensor.shape for tensor in self._tensors}
+        self._take_head(random_weights(shapes, seed))
+
+    # -- to be filled in by a task ---------------------------------------------------------------
+
+    def _head_tensors(self) -> list[Tensor]:
+        """The tensors of the head, in Keras's order."""
+        raise NotImplementedError
+
+    def _take_head(self, weights: dict[str, F32]) -> None:
+        """Let these tensors, which were checked, be the head's."""
+        self._weights = weights
+
+    def _kernels(self) -> tuple[Kernel, ...]:
+        """The kernels of the head."""
+        raise NotImplementedError
+
+    def _own_config(self) -> dict[str, Any]:
+        """What ``get_config`` says of the head, with Keras Hub's keys."""
+        raise NotImplementedError
+
+    def _ours(self) -> dict[str, Any]:
+        """What Keras Hub fixes and this head has otherwise."""
+        return {}
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Compile or load the kernels now rather than in the first call."""
+        forward.prepare((*forward.KERNELS, *self._kernels()))
+        self.backbone.prepare()
+
+    def _encode(self, texts: Sequence[Text], reader: Reader) -> Encoded:
+        """Token ids of texts and pairs, never padded; a warning where some lost tokens."""
+        if isinstance(reader, TextReader):
+            limit, encoded = reader.sequence_length, reader.encode(texts)
+        else:
+            limit = min(reader.sequence_length, self.backbone.config.max_sequence_length)
+            encoded = encode_with(reader, texts, limit)
+        if encoded.truncated:
+            warn_caller(
+                f"cut {encoded.truncated:,} of {len(texts):,} texts after {limit} tokens; the"
+                f" longest has {encoded.full_lengths.max():,}"
+            )
+        return encoded
+
+    def _reader(self) -> Reader:
+        if self.preprocessor is None:
+            raise ConfigError(
+                "the task has no preprocessor, so texts cannot become token ids.",
+                where=self.backbone.path,
+                expected="a preprocessor, or inputs that are token ids already",
+                fix=f"{self._CLASS}.from_preset(...) of a model with its tokenizer, or call the"
+                " task with a dictionary of token_ids, segment_ids and padding_mask",
+            )
+        return self.preprocessor
+
+    def _steps(
+        self, encoded: Encoded, title: str, batch_size: int, show: bool | None
+    ) -> Iterator[tuple[NDArray[np.intp], F32, NDArray[np.int64]]]:
+        """(numbers of texts, their rows, where each begins), until all texts are computed."""
+        if encoded.ids:
+            self.prepare()
+        with progress(title, len(encoded.ids), show) as advance:
+            for batch in batches(encoded.lengths, batch_size, TOKENS_AT_ONCE):
+                ids = [encoded.ids[i] for i in batch]
+                segment_ids = [encoded.segment_ids[i] for i in batch]
+                yield batch, *self.backbone.encode_ragged(ids, segment_ids, self._kept(ids))
+                advance(len(batch))
+
+    def _in_parts(
+        self, B: int, run: Callable[[slice], F32], title: str, batch_size: int, show: bool | None
+    ) -> F32:
+        """``run`` over the rows of a batch, ``batch_size`` at a time; for none, over none."""
+        parts: list[F32] = []
+        with progress(title, B, show) as advance:
+            for start in range(0, max(B, 1), batch_size):
+                parts.append(run(slice(start, start + batch_size)))
+                advance(len(parts[-1]))
+        return np.concatenate(parts)
+
+    def _kept(self, ids: list[Ids]) -> list[NDArray[np.bool_]] | None:
+        """Keras Hub masks a [PAD] inside a text too; None where there is none."""
+        if not isinstance(self.preprocessor, Preprocessor):
+            return None
+        kept = [each != self.preprocessor.tokenizer.pad_token_id for each in ids]
+        return None if all(each.all() for each in kept) else kept
+
+    # -- weights and config ----------------------------------------------------------------------
+
+    def weights(self) -> Iterator[tuple[str, F32]]:
+        """(Keras Hub's variable path, a copy of the tensor): the backbone's, then the head's."""
+        yield from self.backbone.weights()
+        for name, array in self._weights.items():
+            yield name, array.copy()
+
+    def set_head_weights(self, weights: Mapping[str, ArrayLike]) -> None:
+        """Give the head these tensors, all of them or none.
+
+        Args:
+            weights: Keras Hub's variable paths -> arrays, copied as float32.
+
+        Raises:
+            WeightError: a tensor is missing, extra, not finite, or of another shape.
+        """
+        copies = collect(
+            [Place(tensor.name, tensor.name, tensor.shape) for tensor in self._tensors],
+            {name: real_array(value, name) for name, value in weights.items()},
+            shape_of=np.shape,
+            read=lambda place, array: to_float32(array).copy(),
+            where="the weights given",
+        )
+        self._take_head(copies)
+
+    def count_params(self) -> int:
+        """How many numbers the weights are, the head's included."""
+        return self.backbone.count_params() + sum(w.size for w in self._weights.values())
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras Hub's keys in its order; ours only where they differ from what Keras fixes."""
+        return self._config("float32") | self._ours()
+
+    def _config(self, dtype: str) -> dict[str, Any]:
+        return {
+            "backbone": keras_object(self.backbone._to_save(), dtype),
+            "preprocessor": _keras_preprocessor(self.preprocessor),
+            "name": self.name,
+            **self._own_config(),
+        }
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save_to_preset(
+        self,
+        preset_dir: str | os.PathLike[str],
+        max_shard_size: float | None = 10,
+        *,
+        dtype: str = "float32",
+        allow_lossy: bool = False,
+    ) -> None:
+        """Write a directory that ``from_preset`` loads, Keras Hub's too.
+
+        Backbone, head and, where there is one of Keras Hub's kind, the preprocessor. All files are
+        written before the first takes its name. The format has no place for a classifier's labels.
+
+        Args:
+            preset_dir: made if there is none. Other files in it stay.
+            max_shard_size, dtype, allow_lossy: as in `BertBackbone.save_to_preset`.
+
+        Raises:
+            ConfigError: the format cannot hold the model, or the files could not be written.
+            WeightError: a value is too large for ``dtype``.
+        """
+        check_head_lossy(self._ours(), Path(preset_dir), allow_lossy)
+        assets = task_files(
+            self._MODULE,
+            self._CLASS,
+            self._config(dtype),
+            self._weights,
+            self._tensors,
+            {"": self.name, **self._GROUPS},
+            dtype=dtype,
+        )
+        if isinstance(self.preprocessor, Preprocessor):
+            assets |= self.preprocessor.preset_files()
+        save_preset(
+            Path(preset_dir),
+            self.backbone._to_save(),
+            dtype=dtype,
+            max_shard_size=max_shard_size,
+            allow_lossy=allow_lossy,
+            assets=assets,
+        )
+        if isinstance(self.preprocessor, TextReader):
+            warn_caller(
+                "the tokenizer is Hugging Face's, for which Keras's format has no place: what loads"
+                " the files takes token ids"
+            )
+
+
+def encode_with(preprocessor: Preprocessor, texts: Sequence[Text], limit: int) -> Encoded:
+    """Texts and pairs as Keras Hub's preprocessor packs them, without what it fills up."""
+    tokenizer, truncate = preprocessor.tokenizer, preprocessor.truncate
+    parts = [(text,) if isinstance(text, str) else text for text in texts]
+    packed = [tokenizer.pack(each, limit, truncate) for each in parts]
+    return Encoded(
+        [np.array(each.ids, np.int32) for each in packed],
+        [np.array(each.segment_ids, np.int32) for each in packed],
+        np.array([each.full_length for each in packed], np.int64),
+    )
+
+
+def _keras_preprocessor(preprocessor: Reader | None) -> dict[str, Any] | None:
+    return preprocessor.keras_object() if isinstance(preprocessor, Preprocessor) else None
+
+
+def _check_preprocessor(
+    preprocessor: object, kind: type[Preprocessor], backbone: BertBackbone
+) -> None:
+    if preprocessor is None:
+        return
+    if not isinstance(preprocessor, kind | TextReader):
+        raise InputTypeError(
+            "the preprocessor is of another kind than the task needs.",
+            received=type(preprocessor).__name__,
+            expected=f"None or a {kind.__name__}",
+        )
+    check_vocabulary(preprocessor.tokenizer, backbone.config, backbone.path)
