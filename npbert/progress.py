@@ -13,19 +13,22 @@ A_MOMENT: Final = 1.0
 
 
 @contextmanager
-def progress(title: str, total: int, show: bool | None) -> Generator[Callable[[int], None]]:
+def progress(
+    title: str, total: int | None, show: bool | None, *, done: int = 0
+) -> Generator[Callable[[int], None]]:
     """Yield ``advance(done)``, which moves a bar of ``total`` steps.
 
     Args:
         title: what stands before the bar.
-        total: steps in all.
+        total: steps in all; None where nobody knows.
         show: True shows it at once, False never; None shows it when stderr is a terminal and the
             work is not done within a moment.
+        done: steps that were done before.
     """
     if show is False or (show is None and not sys.stderr.isatty()):
         yield lambda done: None
         return
-    bar = _Bar(title, total, delay=0.0 if show else A_MOMENT)
+    bar = _Bar(title, total, done, delay=0.0 if show else A_MOMENT)
     try:
         yield bar.advance
     finally:
@@ -35,9 +38,10 @@ def progress(title: str, total: int, show: bool | None) -> Generator[Callable[[i
 class _Bar:
     """A bar that waits ``delay`` seconds before it appears; rich is imported when it does."""
 
-    def __init__(self, title: str, total: int, delay: float) -> None:
-        self._title, self._total, self._done = title, total, 0
-        self._appears = time.monotonic() + delay
+    def __init__(self, title: str, total: int | None, done: int, delay: float) -> None:
+        self._title, self._total, self._before, self._done = title, total, done, done
+        self._begun = time.monotonic()
+        self._appears = self._begun + delay
         self._shown: Any = None
 
     def advance(self, done: int) -> None:
@@ -45,15 +49,20 @@ class _Bar:
         if self._shown is None and time.monotonic() >= self._appears:
             self._appear()
         if self._shown is not None:
-            self._shown.update(self._task, completed=self._done)
+            seconds = max(time.monotonic() - self._begun, 1e-9)
+            rate = f"{(self._done - self._before) / seconds:,.0f}/s"
+            self._shown.update(self._task, completed=self._done, rate=rate)
 
     def _appear(self) -> None:
         from rich.console import Console
-        from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+        from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-        self._shown = Progress(*columns, console=Console(stderr=True))
-        self._task = self._shown.add_task(self._title, total=self._total)
+        rate = TextColumn("{task.fields[rate]}")
+        columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), rate)
+        self._shown = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+        self._task = self._shown.add_task(
+            self._title, total=self._total, completed=self._before, rate=""
+        )
         self._shown.start()
 
     def stop(self) -> None:

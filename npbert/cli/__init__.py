@@ -3,6 +3,10 @@
 ================ ==============================================================================
 `embed`          texts -> vectors, to a file or a table
 `similarity`     texts -> how alike they are
+`tokenize`       texts -> the tokens that a model reads
+`classify`       texts -> classes
+`rerank`         a query and documents -> the documents, best answer first
+`fill-mask`      a text with gaps -> words for them
 `info`           what a model directory says, and which limit is in force
 `presets`        the models that have names, and which are on disk
 `download`       a model to this machine
@@ -11,8 +15,10 @@
 `bench`          npbert against its peers, on this machine
 ================ ==============================================================================
 
-Beside them: `options` (what several verbs take), `sources` (where texts come from), `outputs`
-(files, written whole or not at all), `tables` (what a person reads).
+Beside them: `options` (what several verbs take), `sources` (where texts come from), `tables` (what
+a person reads). Of `embed`: `embed_job` (the work), `outputs` (files, written whole or not at all),
+`unfinished` (the rows of a run that was stopped), `known` (the rows of an earlier output), `stamp`
+(what made them).
 
 Exit codes: 0 done, 1 an error that is explained on stderr, 2 wrong usage, 130 interrupted.
 """
@@ -25,7 +31,20 @@ from typing import Annotated, Any
 
 import typer
 
-from npbert.cli import bench, convert, download, embed, info, presets, similarity, warmup
+from npbert.cli import (
+    bench,
+    classify,
+    convert,
+    download,
+    embed,
+    fill_mask,
+    info,
+    presets,
+    rerank,
+    similarity,
+    tokenize,
+    warmup,
+)
 from npbert.errors import NpbertError
 
 app = typer.Typer(
@@ -35,8 +54,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (embed, similarity, info, presets, download, convert, warmup, bench):
-    name = verb.__name__.rsplit(".", 1)[-1]
+for verb in (
+    *(embed, tokenize, similarity, rerank, classify, fill_mask),
+    *(info, presets, download, convert, warmup, bench),
+):
+    name = verb.__name__.rsplit(".", 1)[-1].replace("_", "-")
     app.command(name, epilog=verb.EXAMPLE)(verb.run)
 
 
@@ -67,7 +89,8 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}", 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -95,12 +95,15 @@ def _convert(
     from npbert.presets.save import save_preset
     from npbert.presets.save_hugging_face import save_hugging_face
     from npbert.progress import progress
+    from npbert.text.to_keras import keras_tokenizer_files
 
     weights = preset.weights
     if weights is None or preset.path is None:
         raise ConfigError("the model has no weights to convert.", where=preset.name)
     kind = "keras" if to is Format.keras else "hugging_face"
     assets = carried(preset.path, preset.kind, kind, preset.config)
+    if (preset.kind, kind) == ("hugging_face", "keras"):
+        assets |= keras_tokenizer_files(preset.path)
     with progress("npbert", len(weights), None) as advance:
         pooler = "pooled_dense/kernel" in weights
         model = Model(preset.config, _counted(weights, advance), pooler)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +14,16 @@ from npbert.cli import options, outputs, sources
 if TYPE_CHECKING:
     from npbert.tasks.embedder import Embedder
 
-EXAMPLE = "Example: npbert embed --input sentences.txt --output vectors.npy"
+EXAMPLE = "Example: npbert embed --input articles.csv --text-column body --output vectors.parquet"
+
+
+class OnTruncate(StrEnum):
+    """What happens to a text with more tokens than the model reads."""
+
+    warn = "warn"
+    ignore = "ignore"
+    error = "error"
+    chunk = "chunk"
 
 
 def run(
@@ -25,45 +35,111 @@ def run(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write a .npy array or .jsonl lines. Without it, a table is printed.",
+            help="Write a .npy array, .jsonl lines or a .parquet table, and beside it what made it"
+            " (FILE.stamp.json). Without it, a table is printed.",
         ),
     ] = None,
     model: options.Model = options.DEFAULT_MODEL,
-    similarity: Annotated[
-        bool, typer.Option("--similarity", help="Print how alike the texts are, too.")
-    ] = False,
-    normalize: Annotated[
-        bool | None,
-        typer.Option(help="Give vectors length 1, or do not. The model decides unless given."),
+    text_column: options.TextColumn = "text",
+    id_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The column that identifies a row, kept in the output."),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")
+    ] = False,
+    reuse: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="An earlier .jsonl or .parquet output: rows whose id and text are as they were"
+            " there keep their vectors.",
+        ),
+    ] = None,
+    prompt_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Begin texts with this prompt of the model.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Begin texts with this prompt.")
+    ] = None,
+    normalize: Annotated[
+        bool,
+        typer.Option("--normalize", help="Give vectors length 1; many models do so anyway."),
+    ] = False,
+    truncate_dim: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Keep the first N numbers of each vector."),
+    ] = None,
+    on_truncate: Annotated[
+        OnTruncate,
+        typer.Option(
+            help="For texts that are too long: cut them and say so, cut them, stop, or take the"
+            " mean of their parts."
+        ),
+    ] = OnTruncate.warn,
     activation: options.ActivationOption = None,
     max_seq_length: options.MaxSeqLength = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Texts in one step; changes no result.")
-    ] = 32,
+    batch_size: options.BatchSize = 32,
     threads: options.Threads = None,
 ) -> None:
-    """Turn texts, given as arguments, in a file or on stdin, into vectors."""
+    """Turn texts into vectors: arguments, stdin, or a file of lines, JSON lines, CSV or Parquet.
+
+    Files of any size are read and written in little memory. Vectors are kept in FILE.partial
+    until all are there; --resume goes on from it after a kill, without a lost or doubled row.
+    """
     outputs.check_output(output)
-    listed = sources.gather(texts, input)
+    if output is None and (resume or reuse):
+        raise typer.BadParameter("--resume and --reuse go with --output FILE")
+    columns = sources.Columns(text_column, id_column)
+    rows, total = _checked_rows(texts, input, columns)
+    listed = [row.text for row in rows] if output is None else []
     embedder = load(model, activation, max_seq_length, threads)
+    settings = {
+        "prompt_name": prompt_name,
+        "prompt": prompt,
+        "normalize_embeddings": normalize,
+        "truncate_dim": truncate_dim,
+        "on_truncate": on_truncate.value,
+    }
+    if output is None:
+        _print(listed, embedder, settings | {"batch_size": batch_size})
+        return
+    from npbert.cli import embed_job
+
+    job = embed_job.Job(
+        embedder, settings, batch_size, output, id_column is not None, resume, reuse
+    )
     start = time.perf_counter()
-    vectors = embedder.encode(listed, batch_size=batch_size, normalize_embeddings=normalize)
+    done = embed_job.run(job, rows, total)
+    typer.echo(summary(embedder, done.rows, time.perf_counter() - start), err=True)
+    for count, what in ((done.resumed, "were done before"), (done.reused, f"are from {reuse}")):
+        if count:
+            typer.echo(f"{count:,} of them {what}", err=True)
+
+
+def _checked_rows(
+    texts: list[str] | None, input: Path | None, columns: sources.Columns
+) -> tuple[Any, int | None]:
+    """The rows and their number. A file is read once before, so that no bad row stops the work."""
+    rows = sources.rows(texts, input, columns)
+    if texts:
+        return rows, len(texts)
+    if input is None or not input.is_file():
+        return rows, None
+    return sources.rows(texts, input, columns), sum(1 for _ in rows)
+
+
+def _print(texts: list[str], embedder: Embedder, settings: dict[str, Any]) -> None:
+    start = time.perf_counter()
+    vectors = embedder.encode(texts, **settings)
     seconds = time.perf_counter() - start
 
     from rich.console import Console
 
     from npbert.cli import tables
 
-    console = Console()
-    if output is not None:
-        outputs.write_vectors(output, listed, vectors)
-    elif not similarity:
-        console.print(tables.vectors_table(listed, vectors))
-    if similarity:
-        cosines = embedder.similarity(vectors, vectors)
-        console.print(tables.similarity_table(listed, cosines))
-    typer.echo(summary(embedder, len(listed), seconds), err=True)
+    Console().print(tables.vectors_table(texts, vectors))
+    typer.echo(summary(embedder, len(texts), seconds), err=True)
 
 
 def load(

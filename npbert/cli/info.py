@@ -15,7 +15,6 @@ from npbert.text.limits import ARGUMENT
 if TYPE_CHECKING:
     from npbert.config import BertConfig
     from npbert.presets import Preset
-    from npbert.text.limits import Limit
 
 EXAMPLE = "Example: npbert info all-MiniLM-L6-v2"
 
@@ -63,11 +62,13 @@ def _config(config: BertConfig) -> Rows:
 
 
 def _text(preset: Preset) -> Rows:
-    if preset.path is None:
+    if preset.path is None or preset.kind == "built-in":
         return
+    from npbert.tasks.model_files import read_tokenizer
+
     try:
-        limit = _limit(preset.path, preset.config.max_sequence_length)
-        yield from _pooling(preset.path)
+        _, limit = read_tokenizer(preset.path, preset.kind, preset.config, None)
+        yield from _pooling(preset.path, preset.kind, preset.config.hidden_dim)
     except NpbertError as error:
         yield "texts", f"no: {error.what}"
         return
@@ -77,26 +78,22 @@ def _text(preset: Preset) -> Rows:
             yield f"  {source}", "says nothing" if value is None else _tokens(value)
 
 
-def _limit(path: Path, positions: int) -> Limit:
-    from npbert.text.limits import resolve_limit
-    from npbert.text.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer.from_directory(path)
-    least, baked = tokenizer.special_tokens + 1, tokenizer.baked_limit
-    return resolve_limit(path, positions=positions, least=least, baked=baked)
-
-
 def _tokens(value: int) -> str:
     return "no limit" if value > 10**9 else f"{value} tokens"
 
 
-def _pooling(path: Path) -> Rows:
-    from npbert.text.sentence_transformers import read_pooling
+def _pooling(path: Path, kind: str, hidden_dim: int) -> Rows:
+    from npbert.text.keras_embedder import TASK, read_keras_embedder
+    from npbert.text.sentence_transformers import DEFAULT, read_modules
 
-    pooling = read_pooling(path)
-    source = "modules.json" if pooling.stated else "npbert's default; the model does not say"
-    yield "pooling", f"{pooling.mode}, from {source}"
-    yield "normalized", "yes: vectors have length 1" if pooling.normalize else "no"
+    keras = kind == "keras"
+    modules = read_keras_embedder(path) if keras else read_modules(path, hidden_dim)
+    modules = modules or DEFAULT
+    file = TASK if keras else "modules.json"
+    source = file if modules.stated else "npbert's default; the model does not say"
+    yield "pooling", f"{'+'.join(modules.modes)}, from {source}"
+    normalized = modules.steps[-1:] == ("normalize",)
+    yield "normalized", "yes: vectors have length 1" if normalized else "no"
 
 
 def _machine() -> Rows:

@@ -28,14 +28,32 @@ Input = Annotated[
         "--input",
         "-i",
         metavar="FILE",
-        help="A UTF-8 file with one text on each line; - is stdin.",
+        help="A .jsonl, .csv, .tsv or .parquet file, or one with a text on each line; - is stdin.",
     ),
 ]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="MODEL", help="A model's directory, or a name that is installed."
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A model's directory, a name ('npbert presets' lists them) or hf://ORG/MODEL.",
     ),
+]
+TaskModel = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="A model's directory, name, or hf://ORG/MODEL."
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object a line, for other programs.")
+]
+TextColumn = Annotated[
+    str, typer.Option(metavar="NAME", help="The column or JSON key that holds the texts.")
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Texts in one step; changes no result.")
 ]
 ActivationOption = Annotated[
     Activation | None,

@@ -1,18 +1,43 @@
-"""Vectors to files, written whole or not at all."""
+"""Rows with their vectors to files, written whole or not at all; and back from there."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from npbert.cli.sources import Row, pyarrow_parquet
+from npbert.cli.stamp import Stamp, stamp_path
+from npbert.errors import InputError, ModelFileError
 from npbert.weights.atomic import atomic_write as atomic_write
+from npbert.weights.atomic import replacing
 
-FORMATS: Final = (".npy", ".jsonl")
+F32 = NDArray[np.float32]
+
+FORMATS: Final = (".npy", ".jsonl", ".parquet")
+_ROWS_AT_ONCE: Final = 1024
+
+
+class Table(NamedTuple):
+    """Rows with their vectors, which may be more than fit into memory.
+
+    Args:
+        rows: each row with its vector.
+        length: how many.
+        dimension: D, the length of a vector.
+        ids: whether rows have ids.
+    """
+
+    rows: Iterable[tuple[Row, F32]]
+    length: int
+    dimension: int
+    ids: bool
 
 
 def check_output(path: Path | None) -> None:
@@ -20,23 +45,122 @@ def check_output(path: Path | None) -> None:
 
     Raises:
         typer.BadParameter: an unknown suffix, no such directory, or a directory.
+        DependencyError: Parquet without pyarrow.
+        ConfigError: the directory may not be written to.
     """
     if path is None:
         return
     if path.suffix not in FORMATS:
-        raise typer.BadParameter(f"{path} must end in {' or '.join(FORMATS)}")
+        raise typer.BadParameter(f"{path} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise typer.BadParameter(f"{path} is a directory, or its directory does not exist")
+    if path.suffix == ".parquet":
+        pyarrow_parquet()
+    with replacing(path) as files:  # what would stop the renaming in the end stops it here
+        files.scratch(path.resolve().parent)
 
 
-def write_vectors(path: Path, texts: list[str], vectors: NDArray[np.float32]) -> None:
-    """Write (B, D) vectors: as one array (.npy), or as one JSON object a line with its text."""
-    with atomic_write(path) as file:
-        if path.suffix == ".npy":
-            np.save(file, vectors, allow_pickle=False)
+def write_table(path: Path, table: Table, stamp: Stamp) -> None:
+    """Write a file of one of `FORMATS` and its stamp.
+
+    Raises:
+        InputError: the file's format cannot hold the ids.
+        ConfigError: the system refused; what was there before is as it was.
+    """
+    write = {".npy": _write_npy, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[path.suffix]
+    path = path.resolve()
+    with replacing(path) as files:
+        with open(files.file(path), "wb") as file:
+            write(file, table)
+        files.json(stamp_path(path), stamp)
+
+
+def _write_npy(file: BinaryIO, table: Table) -> None:
+    """(n, D) float32, in the order of the rows."""
+    shape = (table.length, table.dimension)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for _, vector in table.rows:
+        file.write(vector.tobytes())
+
+
+def _write_jsonl(file: BinaryIO, table: Table) -> None:
+    for row, vector in table.rows:
+        value: dict[str, Any] = {"id": row.id} if table.ids else {}
+        # The shortest digits that give back the same float32.
+        value |= {"text": row.text, "embedding": [float(str(number)) for number in vector]}
+        file.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+
+def _write_parquet(file: BinaryIO, table: Table) -> None:
+    """Columns id (where there are any), text, and embedding: FixedSizeList<float32>."""
+    pq = pyarrow_parquet()
+    import pyarrow as pa
+
+    rows = iter(table.rows)
+    first = next(rows, None)
+    number = first is not None and isinstance(first[0].id, int)
+    fields = [("id", pa.int64() if number else pa.string())] if table.ids else []
+    vectors = pa.list_(pa.float32(), table.dimension)
+    schema = pa.schema([*fields, ("text", pa.string()), ("embedding", vectors)])
+    with pq.ParquetWriter(file, schema) as writer:
+        part = [] if first is None else [first, *islice(rows, _ROWS_AT_ONCE - 1)]
+        while part:
+            writer.write_batch(_batch(pa, schema, part, table))
+            part = list(islice(rows, _ROWS_AT_ONCE))
+
+
+def _batch(pa: Any, schema: Any, part: list[tuple[Row, F32]], table: Table) -> Any:
+    numbers = np.concatenate([vector for _, vector in part])
+    texts = [row.text for row, _ in part]
+    try:
+        ids = [[row.id for row, _ in part]] if table.ids else []
+        columns = [pa.array(ids[0], schema.field("id").type)] if table.ids else []
+        columns += [pa.array(texts, pa.string())]
+        columns += [pa.FixedSizeListArray.from_arrays(pa.array(numbers), table.dimension)]
+        return pa.record_batch(columns, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise InputError(
+            "the ids are not of one kind, as a Parquet column must be.",
+            received=error,
+            expected="64-bit ints only, or strs only",
+            fix="write .jsonl, or make the ids alike",
+        ) from None
+
+
+def read_table(path: Path, dimension: int) -> Iterator[tuple[Row, F32]]:
+    """The rows of a file that `write_table` wrote, with their (D,) vectors.
+
+    Raises:
+        InputError: an ``.npy`` file, which has no texts.
+        ModelFileError: the file is damaged, or holds something else.
+    """
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise InputError(
+            "the vectors can only be taken from a file that has the texts.",
+            where=path,
+            expected=".jsonl or .parquet",
+        )
+    for number, fields in enumerate(_fields(path), 1):
+        try:
+            vector = np.array(fields["embedding"], np.float32)
+            if vector.shape != (dimension,) or not np.isfinite(vector).all():
+                raise ValueError(f"an embedding of shape {vector.shape}")
+            yield Row(fields["text"], fields.get("id")), vector
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                "not a row that npbert wrote.", where=f"{path}, row {number}", received=error
+            ) from None
+
+
+def _fields(path: Path) -> Iterator[Any]:
+    try:
+        if path.suffix == ".jsonl":
+            with open(path, "rb") as file:
+                yield from map(json.loads, file)
             return
-        for text, vector in zip(texts, vectors, strict=True):
-            # The shortest digits that give back the same float32.
-            numbers = [float(str(value)) for value in vector]
-            line = json.dumps({"text": text, "embedding": numbers}, ensure_ascii=False)
-            file.write(line.encode() + b"\n")
+        with pyarrow_parquet().ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
+                yield from batch.to_pylist()
+    except ValueError as error:
+        raise ModelFileError("the file is damaged.", where=path, received=error) from None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from npbert.text.tokenizer import Token
 
 F32 = NDArray[np.float32]
 
@@ -54,6 +57,43 @@ def _closest_table(texts: list[str], cosines: F32) -> Table:
         j = int(others[i].argmax())
         closest = (str(j + 1), readable(texts[j], 40), _cell(float(cosines[i, j])))
         table.add_row(str(i + 1), readable(text, 40), *closest)
+    return table
+
+
+def tokens_table(text: str, tokens: list[Token]) -> Table:
+    """Each token of a text: its id, and the characters it stands for."""
+    table = Table("", "token", "id", "characters", title=readable(text, 70), title_justify="left")
+    for number, token in enumerate(tokens):
+        place = "" if token.special else f"{token.start}:{token.end}"
+        style = "dim" if token.special else ""
+        table.add_row(str(number), readable(token.token, 40), str(token.id), place, style=style)
+    return table
+
+
+def classes_table(texts: list[str], found: list[list[dict[str, Any]]]) -> Table:
+    """Each text with its classes, likeliest first."""
+    table = Table("", "text", "classes")
+    for number, (text, classes) in enumerate(zip(texts, found, strict=True), 1):
+        shown = "  ".join(f"{each['label']} {each['score']:.3f}" for each in classes)
+        table.add_row(str(number), readable(text, 48), Text(shown))
+    return table
+
+
+def ranking_table(found: list[dict[str, Any]]) -> Table:
+    """Documents with their scores, and their places in the input."""
+    table = Table("", "score", "text", "input row")
+    for number, each in enumerate(found, 1):
+        row = str(each["corpus_id"] + 1)
+        table.add_row(str(number), f"{each['score']:.4f}", readable(each["text"], 60), row)
+    return table
+
+
+def words_table(text: str, found: list[dict[str, Any]]) -> Table:
+    """The words for one gap, likeliest first, and the text with each."""
+    table = Table("word", "probability", "text", title=readable(text, 70), title_justify="left")
+    for each in found:
+        word = readable(each["token_str"], 20)
+        table.add_row(word, f"{each['score']:.4f}", readable(each["sequence"], 60))
     return table
 
 

@@ -57,18 +57,12 @@ def test_stdin_to_jsonl(
 
 def test_options_reach_the_embedder(npbert: Npbert, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "v.npy"
-    options = ("--no-normalize", "--activation", "gelu_approximate", "--max-seq-length", 9)
+    options = ("--normalize", "--activation", "gelu_approximate", "--max-seq-length", 9)
     done = npbert("embed", "-m", model, *options, "--threads", 1, "-o", output, *TEXTS)
     assert "on 1 thread\n" in done.err
     embedder = Embedder(model, activation="gelu_approximate", max_seq_length=9)
-    expected = embedder.encode(TEXTS, normalize_embeddings=False)
+    expected = embedder.encode(TEXTS, normalize_embeddings=True)
     assert np.load(output).tobytes() == expected.tobytes()
-
-
-def test_similarity_beside_the_file(npbert: Npbert, model: Path, tmp_path: Path) -> None:
-    done = npbert("embed", "-m", model, "--similarity", "-o", tmp_path / "v.npy", *TEXTS)
-    assert "How alike" in done.out
-    assert (tmp_path / "v.npy").exists()
 
 
 @pytest.mark.filterwarnings("always")
@@ -80,9 +74,9 @@ def test_a_cut_is_one_line_on_stderr(npbert: Npbert, model: Path) -> None:
 
 
 def test_an_output_that_cannot_be_is_refused_first(npbert: Npbert, tmp_path: Path) -> None:
-    done = npbert("embed", "a", "-m", tmp_path / "missing", "-o", tmp_path / "v.parquet")
+    done = npbert("embed", "a", "-m", tmp_path / "missing", "-o", tmp_path / "v.txt")
     assert done.code == 2
-    assert ".npy or .jsonl" in done.err
+    assert ".jsonl or .parquet" in done.err
 
 
 def test_no_texts_at_all(npbert: Npbert, model: Path, tmp_path: Path) -> None:
@@ -91,3 +85,49 @@ def test_no_texts_at_all(npbert: Npbert, model: Path, tmp_path: Path) -> None:
     assert done.code == 0
     assert np.load(tmp_path / "v.npy").shape == (0, 20)
     assert "0 texts" in done.err
+
+
+def test_resume_and_reuse_need_a_file(npbert: Npbert, model: Path) -> None:
+    done = npbert("embed", "-m", model, "--resume", *TEXTS)
+    assert done.code == 2
+    assert "go with --output" in done.err
+
+
+def test_columns_ids_and_reuse(npbert: Npbert, model: Path, tmp_path: Path) -> None:
+    rows, output = tmp_path / "rows.csv", tmp_path / "v.jsonl"
+    options = ("-m", model, "-i", rows, "--text-column", "body", "--id-column", "key", "-o", output)
+    rows.write_text("key,body\n1,the mill\n2,the river\n")
+    assert npbert("embed", *options).code == 0
+    rows.write_text("key,body\n2,the river\n1,the old mill\n")
+    done = npbert("embed", *options, "--reuse", output)
+    assert done.code == 0
+    assert "1 of them are from" in done.err
+    stored = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [(row["id"], row["text"]) for row in stored] == [
+        ("2", "the river"),
+        ("1", "the old mill"),
+    ]
+    expected = Embedder(model).encode(["the river", "the old mill"])
+    assert (
+        np.array([row["embedding"] for row in stored], np.float32).tobytes() == expected.tobytes()
+    )
+
+
+def test_a_bad_row_is_found_before_any_work(npbert: Npbert, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "one"}\n{"text": 2}\n')
+    done = npbert(
+        "embed", "-m", tmp_path / "missing", "-i", tmp_path / "rows.jsonl", "-o", tmp_path / "v.npy"
+    )
+    assert done.code == 1
+    assert "rows.jsonl, line 2" in done.err
+
+
+@pytest.mark.filterwarnings("always")
+def test_long_texts_in_a_file(npbert: Npbert, model: Path, tmp_path: Path) -> None:
+    options = ("embed", "-m", model, "-o", tmp_path / "v.npy", "the mill " * 9, "the mill")
+    assert "warning: cut 1 texts after 11 tokens, the limit of" in npbert(*options).err
+    done = npbert(*options, "--on-truncate", "error")
+    assert done.code == 1
+    assert "row 1" in done.err
+    (tmp_path / "v.npy.partial").unlink()
+    assert npbert(*options, "--on-truncate", "chunk").code == 0

@@ -79,7 +79,7 @@ def test_an_error_of_the_system_has_its_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "vectors.npy")
 
-    monkeypatch.setattr(sources, "gather", full)
+    monkeypatch.setattr(sources, "rows", full)
     assert npbert("embed", "a") == (1, "", "npbert: No space left on device: vectors.npy\n")
 
 

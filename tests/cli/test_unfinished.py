@@ -1,0 +1,96 @@
+"""The rows of an output that is not whole yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npbert.cli.sources import Row
+from npbert.cli.unfinished import Unfinished
+from npbert.errors import ConfigError, InputError
+
+STAMP = {"dimension": 3, "model": "é"}
+ROWS = [Row("one", 5), Row("zwei \n", "b"), Row(""), Row("三" * 40, 2**70)]
+VECTORS = np.random.default_rng(3).standard_normal((4, 3)).astype(np.float32)
+
+
+def begin(folder: Path, *, resume: bool = False, stamp: dict[str, object] = STAMP) -> Unfinished:
+    return Unfinished(folder / "v.npy", stamp, 3, resume=resume)
+
+
+def fill(folder: Path) -> None:
+    with begin(folder) as unfinished:
+        unfinished.append(ROWS[:3], VECTORS[:3])
+        unfinished.append(ROWS[3:], VECTORS[3:])
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with begin(tmp_path, resume=True) as unfinished:
+        back = list(unfinished.rows())
+        assert [row for row, _ in back] == ROWS
+        np.testing.assert_array_equal([vector for _, vector in back], VECTORS)
+        unfinished.discard()
+    assert not any(tmp_path.iterdir())
+
+
+@given(st.data())
+def test_whatever_a_kill_leaves_is_cut_to_whole_rows(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("kill")
+    fill(folder)
+    path = folder / "v.npy.partial"
+    content = path.read_bytes()
+    kept = data.draw(st.integers(0, len(content)))
+    noise = data.draw(st.binary(max_size=30) | st.integers(0, 40).map(bytes))
+    path.write_bytes(content[:kept] + noise)
+    with begin(folder, resume=True) as unfinished:
+        done = unfinished.skip(iter(ROWS))
+        unfinished.append(ROWS[done:], VECTORS[done:])
+        back = list(unfinished.rows())
+    assert [row for row, _ in back] == ROWS
+    np.testing.assert_array_equal([vector for _, vector in back], VECTORS)
+
+
+def test_a_damaged_stamp_begins_again(tmp_path: Path) -> None:
+    fill(tmp_path)
+    path = tmp_path / "v.npy.partial"
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    with begin(tmp_path, resume=True) as unfinished:
+        assert list(unfinished.rows()) == []
+
+
+def test_without_resume_nothing_is_lost(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = (tmp_path / "v.npy.partial").read_bytes()
+    with pytest.raises(ConfigError, match=r"unfinished run[\s\S]*--resume"):
+        begin(tmp_path)
+    assert (tmp_path / "v.npy.partial").read_bytes() == before
+
+
+def test_another_stamp(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with pytest.raises(InputError, match=r'another model[\s\S]*"é"[\s\S]*"e"[\s\S]*--resume'):
+        begin(tmp_path, resume=True, stamp=STAMP | {"model": "e"})
+    assert len((tmp_path / "v.npy.partial").read_bytes()) > 100
+
+
+@pytest.mark.parametrize("rows", [ROWS[:2], [ROWS[0], Row("zwei \n", "c"), *ROWS[2:]]])
+def test_another_input(tmp_path: Path, rows: list[Row]) -> None:
+    fill(tmp_path)
+    with (
+        begin(tmp_path, resume=True) as unfinished,
+        pytest.raises(InputError, match=r"input has changed[\s\S]*--reuse"),
+    ):
+        unfinished.skip(iter(rows))
+
+
+def test_two_processes_at_one_output(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with begin(tmp_path), pytest.raises(ConfigError, match="another process"):
+        begin(tmp_path, resume=True)
