@@ -26,8 +26,8 @@ def test_a_block_prints_what_stands_below_it(number: int) -> None:
     assert run.stdout == expected
 
 
-def test_both_ways_of_use_are_shown() -> None:
-    assert len(BLOCKS) == 2
+def test_each_way_of_use_is_shown() -> None:
+    assert len(BLOCKS) == 3
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from npbert.weights.names import Tensor, tensors
 
 _WHOLE_MODEL: Final = "/model_weights"
 _NUMBER: Final = re.compile(r"_(\d{1,9})$")
+_AUTOMATIC: Final = ("multi_head_attention", "layer_normalization", "dense")
 _PROJECTIONS: Final = ("query", "key", "value", "attention_output")
 
 
@@ -69,7 +70,7 @@ def _meant(layer: str, names: list[str], expected: list[Tensor]) -> Iterator[tup
         tensor = by_name.pop(name, None) or by_name.pop(f"{layer}/{name}", None)
         if tensor is not None:
             yield name, tensor
-        else:
+        elif _sublayer(name) in (*_AUTOMATIC, *_plain(layer)):
             numbered.setdefault(_role(name), []).append(name)
     for role, same in numbered.items():
         wanted = [tensor for tensor in by_name.values() if _role(tensor.name) == role]
@@ -79,9 +80,15 @@ def _meant(layer: str, names: list[str], expected: list[Tensor]) -> Iterator[tup
 
 
 def _role(name: str) -> tuple[str, str]:
-    """What a variable is: its last name, and in attention the projection's."""
-    parts = ["", *_plain(name)]
-    return parts[-2] if parts[-2] in _PROJECTIONS else "", parts[-1]
+    """What a variable is: its own name, and in attention its projection's."""
+    *_, projection, own = ["", *_plain(name)]
+    return projection if projection in _PROJECTIONS else "", own
+
+
+def _sublayer(name: str) -> str:
+    """The name of the layer that a variable belongs to, a projection's attention."""
+    parts = ["", "", *_plain(name)]
+    return parts[-3] if parts[-2] in _PROJECTIONS else parts[-2]
 
 
 def _plain(name: str) -> list[str]:

@@ -44,12 +44,13 @@ CASES = {
 ASKED: list[dict[str, Any]] = [
     {**prompt, **({} if dim is None else {"truncate_dim": dim}), "normalize_embeddings": normalize}
     for prompt, dim, normalize in product(
-        ({}, {"prompt_name": "query"}, {"prompt": "Represent this sentence: "}, {"prompt": ""}),
+        ({}, {"prompt_name": "query"}, {"prompt": "Represent this sentence: "}),
         (None, 64),
         (False, True),
     )
 ]
-"""Keywords of both, in all combinations."""
+ASKED += [{"prompt": ""}]
+"""Keywords of both, in all combinations; and the empty prompt, which is not the default one."""
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 

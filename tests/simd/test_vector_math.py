@@ -1,4 +1,4 @@
-"""exp, tanh, sigmoid, GELUs: the measured errors hold, at the worst arguments and a million others."""
+"""exp, tanh, sigmoid, GELUs: errors as measured, at the worst arguments and at a million others."""
 
 from __future__ import annotations
 

@@ -114,12 +114,31 @@ def test_variables_that_were_numbered(tmp_path: Path):
     assert_same(keras_h5.load(path, CONFIG), random_arrays())
 
 
-@pytest.mark.parametrize("name", ["other_3/gamma", "layer_normalization_x/gamma", "gamma"])
-def test_names_that_leave_a_doubt(tmp_path: Path, name: str):
+DOUBTFUL = {
+    "another kind": {8: "other_3/gamma"},
+    "two kinds": {8: "layer_normalization_x/gamma"},
+    "one without a sublayer": {8: "gamma"},
+    "a name beside numbers": {8: "self_attention_layer_n0rm/gamma", 10: "dense_9/gamma"},
+    "no attention": {0: "attention/query/kernel"},
+}
+
+
+@pytest.mark.parametrize("changes", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_names_that_leave_a_doubt(tmp_path: Path, changes: dict[int, str]):
     names = [*NUMBERED]
-    names[8] = f"transformer_layer_1/{name}:0"
+    for at, name in changes.items():
+        names[at] = f"transformer_layer_1/{name}:0"
     path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
     _renamed(path, "transformer_layer_1", names)
+    with pytest.raises(WeightError, match=r"tensors? (is|are) missing"):
+        keras_h5.load(path, CONFIG)
+
+
+def test_a_name_that_is_damaged(tmp_path: Path):
+    path = write(tmp_path / "model.h5", random_arrays(), suffix=":0")
+    inside = "transformer_layer_1/transformer_layer_1"
+    with h5py.File(path, "a") as file:
+        file.move(f"{inside}/feedforward_layer_norm", f"{inside}/feedf0rward_layer_norm")
     with pytest.raises(WeightError, match="2 tensors are missing"):
         keras_h5.load(path, CONFIG)
 
