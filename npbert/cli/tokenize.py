@@ -47,15 +47,16 @@ def load(model: str, max_seq_length: int | None) -> TextReader:
     """The model's tokenizer and limit; its weights stay where they are."""
     from npbert.errors import ModelFileError
     from npbert.presets import load_preset
+    from npbert.tasks.model_files import read_tokenizer
     from npbert.tasks.readers import TextReader
 
     preset = load_preset(model, load_weights=False)
-    if preset.path is None:
+    if preset.path is None or preset.kind == "built-in":
         raise ModelFileError(
             f"the vocabulary of {model!r} is not on this machine.",
             fix=f"npbert download {model}, and give the directory that it prints",
         )
-    return TextReader.from_directory(preset.path, preset.config, max_seq_length)
+    return TextReader(*read_tokenizer(preset.path, preset.kind, preset.config, max_seq_length))
 
 
 def _summary(reader: TextReader, tokens: list[Token]) -> str:

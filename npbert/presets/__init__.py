@@ -10,6 +10,7 @@
 `directory`             a model directory: who wrote it, config, weights
 `keras_config`          Keras Hub's config.json -> `BertConfig`
 `hugging_face_config`   Hugging Face's config.json -> `BertConfig`
+`hugging_face_task`     what such a directory says of a head: labels, activation, tied tables
 `archive`               a ``.keras`` archive, of a backbone or of a task around one
 `savable`, `save`       `BertBackbone` -> Keras Hub's files
 `save_hugging_face`     `BertBackbone` -> Hugging Face's files

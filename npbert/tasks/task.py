@@ -17,6 +17,7 @@ from npbert.backbone import BertBackbone, check_seed
 from npbert.engine import forward
 from npbert.engine.packed import random_weights
 from npbert.errors import ConfigError, InputTypeError
+from npbert.presets.registry import BuiltInPresets
 from npbert.presets.save import keras_object, save_preset
 from npbert.progress import progress
 from npbert.simd.kernel import Kernel
@@ -44,8 +45,10 @@ class Task:
         backbone: the `BertBackbone`.
         preprocessor: what makes token ids of texts; None where only token ids are taken.
         name: what ``get_config`` calls it.
+        presets: the built-in presets, as Keras Hub lays them out.
     """
 
+    presets = BuiltInPresets()
     _CLASS: ClassVar[str]
     """Keras Hub's name for the class."""
     _MODULE: ClassVar[str]

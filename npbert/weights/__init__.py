@@ -7,6 +7,7 @@
 `legacy_h5`          the ``.h5`` of Keras before version 3
 `int8`               Keras's int8 weights -> float32
 `hugging_face`       Hugging Face's ``model.safetensors`` -> arrays
+`heads`              the tensors of a task's head: their table, and reading them
 `keras_archive`      a ``.keras`` archive, read in place; `zip_safety` says what it may contain
 `load_file`          a weights file of any kind that Keras knows, for a model that exists
 `save_h5`            arrays -> Keras's ``model.weights.h5``, or shards; through `sink`

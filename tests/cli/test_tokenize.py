@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from npbert import Embedder
+from tasks.tiny_keras import FIELDS, preprocessor
+
+from npbert import BertBackbone, BertTokenizer, Embedder
 
 from .conftest import Npbert
 
@@ -40,3 +42,12 @@ def test_a_built_in_name_without_files(npbert: Npbert) -> None:
     done = npbert("tokenize", "-m", "bert_base_en", "the mill")
     assert done.code == 1
     assert "npbert download bert_base_en" in done.err
+
+
+def test_a_preset_of_keras_hub(npbert: Npbert, tmp_path: Path) -> None:
+    preprocessor().tokenizer.save_to_preset(tmp_path)
+    BertBackbone(**FIELDS).save_to_preset(tmp_path)
+    done = npbert("tokenize", "-m", tmp_path, "--ids", "the mill")
+    assert done.code == 0
+    tokenizer = BertTokenizer.from_preset(tmp_path)
+    assert json.loads(done.out)[1:-1] == tokenizer("the mill").tolist()

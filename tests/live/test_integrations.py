@@ -1,4 +1,4 @@
-"""The embedding classes of other libraries, in those libraries."""
+"""The embedding classes of other libraries, in those libraries; and their columns as texts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from text.tiny_model import write_tiny_model
 
 from npbert import Embedder
+from npbert.errors import InputTypeError
 
 pytestmark = pytest.mark.live
 TEXTS = ["the river runs", "our old mill", "the mill runs"]
@@ -82,3 +83,18 @@ def test_scikit_learn(model: Path, vectors: np.ndarray) -> None:
     assert clone(vectorizer).get_params() == vectorizer.get_params()
     pipeline = make_pipeline(clone(vectorizer), LogisticRegression()).fit(TEXTS, [0, 1, 1])
     assert pipeline.predict(TEXTS).shape == (3,)
+
+
+def test_columns_of_data_frames(model: Path, vectors: np.ndarray) -> None:
+    import pandas as pd
+    import polars as pl
+
+    embedder = Embedder(model)
+    odd = pd.DataFrame({"text": TEXTS}, index=[7, 3, 5])["text"]
+    for column in (odd, pl.Series("text", TEXTS), pd.array(TEXTS, "string")):
+        np.testing.assert_array_equal(embedder.encode(column), vectors)
+    for column in (pd.Series(["a", None]), pl.Series(["a", None]), pd.Series(["a", float("nan")])):
+        with pytest.raises(InputTypeError, match=r"inputs\[1\]"):
+            embedder.encode(column)
+    with pytest.raises(InputTypeError, match="one column"):
+        embedder.encode(pd.DataFrame({"text": TEXTS, "more": TEXTS}))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from npbert.engine import forward
+from npbert.tasks.masked_lm import BertMaskedLM
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task import encode_with
+from npbert.tasks.text_classifier import BertTextClassifier
 from npbert.text.limits import Limit
 from npbert.text.preprocessors import BertTextClassifierPreprocessor
 from tasks.task_models import LENGTH, PAIRS, classifier, masked_lm, tokenizer
@@ -66,3 +68,9 @@ def test_shards_and_other_files_stay(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert (tmp_path / "model.weights.json").exists()
     assert (tmp_path / "task.weights.h5").exists()
+
+
+def test_presets():
+    presets = BertTextClassifier.presets
+    assert "bert_tiny_en_uncased_sst2" in presets
+    assert presets == BertMaskedLM.presets
