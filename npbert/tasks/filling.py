@@ -82,12 +82,13 @@ def mask_places(encoded: Encoded, tokenizer: Tokenizer) -> list[NDArray[np.intp]
     return places
 
 
-def best_tokens(hidden: F32, logits: Callable[[F32], F32], count: int) -> Best:
+def best_tokens(hidden: F32, logits: Callable[[F32], F32], tokens: int, count: int) -> Best:
     """The tokens of the highest probabilities; of equal ones, that with the lower id.
 
     Args:
         hidden: (M, padded D), the vectors of the masks.
         logits: (M, padded D) -> (M, V).
+        tokens: how many the vocabulary has; the model may have rows past it, which are none.
         count: how many tokens for each.
     """
     ids, scores = (
@@ -97,7 +98,7 @@ def best_tokens(hidden: F32, logits: Callable[[F32], F32], count: int) -> Best:
     for start in range(0, len(hidden), _ROWS):
         probabilities = activated(logits(hidden[start : start + _ROWS]), "softmax")
         for row, each in enumerate(probabilities, start):
-            ids[row] = _largest(each, count)
+            ids[row] = _largest(each[:tokens], count)
             scores[row] = each[ids[row]]
     return Best(ids, scores)
 

@@ -226,11 +226,11 @@ class BertMaskedLM(Task):
                 no positive int.
         """
         check_count("batch_size", batch_size)
+        single = False
         if not isinstance(x, Mapping):
             x = self._hide(x)
-        single = np.ndim(x.get("token_ids", [[]])) == 1
-        if single:
-            x = {name: np.asarray(value)[None] for name, value in x.items()}
+            single = x["token_ids"].ndim == 1
+            x = {name: array[None] for name, array in x.items()} if single else x
         inputs, positions = check_masked_inputs(x, self.backbone.config)
 
         def run(rows: slice) -> F32:
@@ -279,15 +279,16 @@ class BertMaskedLM(Task):
             ConfigError: no preprocessor, or a ``top_k`` past the vocabulary.
         """
         check_count("batch_size", batch_size)
-        count = check_top_k(top_k, self.backbone.config.vocabulary_size)
         texts, single = texts_of(text)
         reader = reader_of_masks(self._reader())
+        tokens = reader.tokenizer.vocabulary_size()
+        count = check_top_k(top_k, tokens)
         encoded = self._encode(texts, reader)
         places = mask_places(encoded, reader.tokenizer)
         filled: list[Any] = [None] * len(texts)
         for batch, rows, starts in self._steps(encoded, _TITLE, batch_size, show_progress_bar):
             for i, start in zip(batch.tolist(), starts.tolist()):
-                best = best_tokens(rows[start + places[i]], self._logits, count)
+                best = best_tokens(rows[start + places[i]], self._logits, tokens, count)
                 filled[i] = fillings(encoded.ids[i], places[i], best, reader.tokenizer)
         return filled[0] if single else filled
 

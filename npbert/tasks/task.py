@@ -23,6 +23,7 @@ from npbert.progress import progress
 from npbert.simd.kernel import Kernel
 from npbert.tasks.batching import TOKENS_AT_ONCE, batches
 from npbert.tasks.caller import warn_caller
+from npbert.tasks.keywords import known_keywords
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task_files import check_head_lossy, task_files
 from npbert.text.checks import Text
@@ -39,7 +40,7 @@ Reader = Preprocessor | TextReader
 
 
 class Task:
-    """The base of `BertTextClassifier` and `BertMaskedLM`; it has no head itself.
+    """The base of Keras Hub's tasks; it has no head itself.
 
     Attributes:
         backbone: the `BertBackbone`.
@@ -210,6 +211,7 @@ class Task:
 
     # -- saving ----------------------------------------------------------------------------------
 
+    @known_keywords()
     def save_to_preset(
         self,
         preset_dir: str | os.PathLike[str],

@@ -21,7 +21,7 @@ class EncodeInfo(NamedTuple):
 
     Args:
         n_tokens: (n,) int64, the tokens of each text as a whole, with [CLS], [SEP] and the prompt.
-        truncated: (n,) bool, whether only the first ``limit`` of them were read.
+        truncated: (n,) bool, whether only ``limit`` of them were read.
         limit: the most tokens that the model reads at once.
     """
 

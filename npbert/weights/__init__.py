@@ -20,6 +20,7 @@
 `untrusted`          HDF5 that is not trusted, read by another process and held to the config
 `h5_process`         that process, seen from this one: started once, with a time; `h5_child` is it
 `h5_safety`          what an HDF5 file may contain before anything is read from it
+`h5_heaps`           whether HDF5 comes to the end of a group's names
 `files`              regular files only, unchanged until read, named when something else
 `module_list`        sentence-transformers' ``modules.json``, and where its modules lie
 `settings`           small JSON files, typed

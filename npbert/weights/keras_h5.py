@@ -21,6 +21,7 @@ from npbert.errors import ModelFileError, NpbertError, ResourceLimitError
 from npbert.weights import untrusted
 from npbert.weights.checks import Place, bfloat16_to_float32, collect, to_float32, unique_keys
 from npbert.weights.files import HDF5_MAGIC, HEAD_BYTES, not_the_format, open_regular
+from npbert.weights.h5_heaps import check_heaps
 from npbert.weights.h5_safety import check_float, check_storage, is_bfloat16, safe_datasets
 from npbert.weights.int8 import dequantise, take_scales, warn_of_int8
 from npbert.weights.keras_layouts import is_weight, layer_of, table_key
@@ -174,8 +175,10 @@ def open_datasets(
         head = plain.read(HEAD_BYTES)
         if not head.startswith(HDF5_MAGIC):
             raise not_the_format(head, path, "an HDF5 file")
-        with errors_of(path), h5py.File(path, "r", locking="best-effort") as file:
-            yield file, safe_datasets(h5py, file, path, most_nodes(config))
+        with errors_of(path):
+            check_heaps(plain, path, most_nodes(config))
+            with h5py.File(path, "r", locking="best-effort") as file:
+                yield file, safe_datasets(h5py, file, path, most_nodes(config))
 
 
 def most_nodes(config: BertConfig) -> int:

@@ -77,7 +77,7 @@ def test_probabilities_in_several_pieces():
     """More masks than are computed at once."""
     random = np.random.default_rng(0)
     logits = np.float32(random.standard_normal((_ROWS + 3, 37)))
-    best = best_tokens(np.arange(_ROWS + 3)[:, None], lambda rows: logits[rows[:, 0]], 4)
+    best = best_tokens(np.arange(_ROWS + 3)[:, None], lambda rows: logits[rows[:, 0]], 37, 4)
     exact = np.exp(np.float64(logits))
     exact /= exact.sum(axis=1, keepdims=True)
     order = np.argsort(-exact, axis=1)[:, :4]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -17,6 +18,7 @@ from npbert.tasks.masked_lm import BertMaskedLM
 from npbert.text.preprocessors import BertMaskedLMPreprocessor
 from tasks.task_models import (
     CONFIG,
+    KERAS,
     backbone,
     classifier,
     inputs,
@@ -102,6 +104,10 @@ def test_bad_ids():
     for call in (task, task.predict):
         with pytest.raises(InputError, match=r"mask_positions(.|\n)*0 <= id < 7"):
             call({**batch(), "mask_positions": [[7]] * 3})
+        with pytest.raises(InputTypeError, match="token_ids cannot be read as an array"):
+            call({**batch(), "token_ids": [[1, 2], [3]]})
+        with pytest.raises(InputError, match=r"two axes(.|\n)*wrap it in a list"):
+            call({name: each[0] for name, each in batch().items()})
 
 
 # -- masks in texts --------------------------------------------------------------------------------
@@ -154,6 +160,14 @@ def test_masks_that_are_not_there():
         task.fill_mask([5])
     with pytest.raises(ConfigError, match="top_k is more than the vocabulary"):
         task.fill_mask("[MASK]", top_k=V + 1)
+
+
+def test_rows_that_no_token_has_fill_nothing():
+    large = backbone(dataclasses.replace(KERAS, vocabulary_size=V + 90))
+    task = BertMaskedLM(large, BertMaskedLMPreprocessor(tokenizer(), 9), seed=6)
+    found = task.fill_mask("the [MASK] runs", top_k=V)
+    assert sorted(each["token"] for each in found) == [*range(V)]
+    assert sum(each["score"] for each in found) < 0.9  # the rest is that of the other rows
 
 
 # -- making one ------------------------------------------------------------------------------------

@@ -93,6 +93,12 @@ def test_unknown_keywords():
         task.rank("a", ["b"], show_progress=True)
 
 
+def test_unknown_keywords_of_saving(tmp_path):
+    for task in (classifier(), masked_lm()):
+        with pytest.raises(ConfigError, match=r"unknown argument 'max_shard'(.|\n)*max_shard_size"):
+            task.save_to_preset(tmp_path, max_shard=5)
+
+
 def test_bad_ids():
     task, batch = classifier(), inputs()
     batch["token_ids"] += 99

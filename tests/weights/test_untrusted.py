@@ -13,10 +13,13 @@ import h5py
 import numpy as np
 import pytest
 
-from npbert.errors import ModelFileError, NpbertError
-from npbert.weights import h5_process, weight_shapes
+from npbert.errors import ModelFileError, NpbertError, WeightError
+from npbert.weights import h5_process, untrusted, weight_shapes
+from npbert.weights.heads import load_keras
 from npbert.weights.load_file import load_file, load_matching
+from npbert.weights.names import Tensor
 
+from . import test_heads as heads
 from . import test_int8 as int8
 from . import test_keras_h5 as keras_h5
 from . import test_legacy_h5 as legacy
@@ -24,7 +27,6 @@ from . import test_load_file as kinds
 from .model_files import CONFIG, PRESETS, assert_same, golden, random_arrays, shard_h5, write_h5
 
 ARRAYS = random_arrays()
-ROOT = Path(__file__).parents[2]
 
 Write = Callable[[Path], Path]
 
@@ -216,6 +218,20 @@ def test_the_same_errors(tmp_path: Path, write: Write):
     for load in (load_file, load_matching):
         assert outcome(load, path, trust=False) == outcome(load, path, trust=True)
     assert outcome(load_file, path, trust=False)[0]
+
+
+@pytest.mark.parametrize("table", [heads.CLASSIFIER, heads.MASKED_LM])
+def test_a_tasks_head(tmp_path: Path, table: list[Tensor]):
+    values = heads.arrays(table)
+    path = heads.write_task(tmp_path / "task.weights.h5", table, values)
+    assert_same(untrusted.read_head(path, table, CONFIG), values)
+    with h5py.File(path, "a") as file:
+        del file[table[0].h5]
+    with pytest.raises(WeightError) as here:
+        load_keras(path, table, CONFIG)
+    with pytest.raises(WeightError) as there:
+        untrusted.read_head(path, table, CONFIG)
+    assert str(there.value) == str(here.value)
 
 
 # -- one process -----------------------------------------------------------------------------------
