@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,8 +91,12 @@ def run(
     outputs.check_output(output)
     if output is None and (resume or reuse):
         raise typer.BadParameter("--resume and --reuse go with --output FILE")
+    if reuse is not None and not reuse.is_file():
+        raise typer.BadParameter(f"--reuse {reuse} does not exist, or is no file")
+    if input and output and input.exists() and output.exists() and output.samefile(input):
+        raise typer.BadParameter("the output would replace the input: give it another name")
     columns = sources.Columns(text_column, id_column)
-    rows, total = _checked_rows(texts, input, columns)
+    rows, total = _checked_rows(texts, input, columns, output)
     listed = [row.text for row in rows] if output is None else []
     embedder = load(model, activation, max_seq_length, threads)
     settings = {
@@ -118,15 +123,19 @@ def run(
 
 
 def _checked_rows(
-    texts: list[str] | None, input: Path | None, columns: sources.Columns
-) -> tuple[Any, int | None]:
+    texts: list[str] | None, input: Path | None, columns: sources.Columns, output: Path | None
+) -> tuple[Iterator[sources.Row], int | None]:
     """The rows and their number. A file is read once before, so that no bad row stops the work."""
-    rows = sources.rows(texts, input, columns)
+
+    def begin() -> Iterator[sources.Row]:
+        return outputs.check_ids(output, sources.rows(texts, input, columns))
+
+    rows = begin()
     if texts:
         return rows, len(texts)
     if input is None or not input.is_file():
         return rows, None
-    return sources.rows(texts, input, columns), sum(1 for _ in rows)
+    return begin(), sum(1 for _ in rows)
 
 
 def _print(texts: list[str], embedder: Embedder, settings: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,7 @@ def check_output(path: Path | None) -> None:
     """Refuse a file that could not be written in the end, before any work is done.
 
     Raises:
-        typer.BadParameter: an unknown suffix, no such directory, or a directory.
+        typer.BadParameter: an unknown suffix, no such directory, or no file.
         DependencyError: Parquet without pyarrow.
         ConfigError: the directory may not be written to.
     """
@@ -52,27 +53,74 @@ def check_output(path: Path | None) -> None:
         return
     if path.suffix not in FORMATS:
         raise typer.BadParameter(f"{path} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise typer.BadParameter(f"{path} is a directory, or its directory does not exist")
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise typer.BadParameter(str(error)) from None
+    if not target.parent.is_dir() or (target.exists() and not target.is_file()):
+        raise typer.BadParameter(
+            f"{path} is a directory or a device, or its directory does not exist"
+        )
     if path.suffix == ".parquet":
         pyarrow_parquet()
     with replacing(path) as files:  # what would stop the renaming in the end stops it here
-        files.scratch(path.resolve().parent)
+        files.scratch(target.parent)
+
+
+def check_ids(path: Path | None, rows: Iterable[Row]) -> Iterator[Row]:
+    """Pass on rows whose ids the file can hold.
+
+    Raises:
+        InputError: at the first row whose id does not fit into the column of a Parquet file.
+    """
+    kind: type | None = None
+    for number, row in enumerate(rows, 1):
+        if path is not None and path.suffix == ".parquet" and row.id is not None:
+            kind = kind or type(row.id)
+            if type(row.id) is not kind or not -(2**63) <= _number(row.id) < 2**63:
+                raise InputError(
+                    "the ids are not of one kind, as a Parquet column must be.",
+                    where=f"row {number}",
+                    received=f"{row.id!r:.80}",
+                    expected="64-bit ints only, or strs only",
+                    fix="write .jsonl, or make the ids alike",
+                )
+        yield row
+
+
+def _number(value: int | str) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def write_table(path: Path, table: Table, stamp: Stamp) -> None:
     """Write a file of one of `FORMATS` and its stamp.
 
     Raises:
-        InputError: the file's format cannot hold the ids.
+        ModelFileError: there are fewer or more rows than ``table.length``.
         ConfigError: the system refused; what was there before is as it was.
     """
     write = {".npy": _write_npy, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[path.suffix]
     path = path.resolve()
     with replacing(path) as files:
+        # Killed between two renamings, the output has this stamp, which fits no run.
+        files.json(stamp_path(path), {})
         with open(files.file(path), "wb") as file:
-            write(file, table)
+            write(file, table._replace(rows=_counted(table)))
         files.json(stamp_path(path), stamp)
+
+
+def _counted(table: Table) -> Iterator[tuple[Row, F32]]:
+    count = 0
+    for row in table.rows:
+        count += 1
+        yield row
+    if count != table.length:
+        raise ModelFileError(
+            "rows that were stored cannot be read any more.",
+            received=f"{count:,} rows",
+            expected=f"{table.length:,}",
+            fix="go on with --resume, and see whether the disk is sound",
+        )
 
 
 def _write_npy(file: BinaryIO, table: Table) -> None:
@@ -85,11 +133,14 @@ def _write_npy(file: BinaryIO, table: Table) -> None:
 
 
 def _write_jsonl(file: BinaryIO, table: Table) -> None:
+    # Nine digits give back the same float32, in an eighth of the time of the shortest that do.
+    numbers = ", ".join(["%.9g"] * table.dimension)
     for row, vector in table.rows:
-        value: dict[str, Any] = {"id": row.id} if table.ids else {}
-        # The shortest digits that give back the same float32.
-        value |= {"text": row.text, "embedding": [float(str(number)) for number in vector]}
-        file.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+        value = ({"id": row.id} if table.ids else {}) | {"text": row.text}
+        head = json.dumps(value, ensure_ascii=False).removesuffix("}")
+        embedding = f"[{numbers % tuple(vector.tolist())}]"
+        embedding = re.sub(r"-0(?=[],])", "-0.0", embedding)  # -0 would be an int, without a sign
+        file.write(f'{head}, "embedding": {embedding}}}\n'.encode())
 
 
 def _write_parquet(file: BinaryIO, table: Table) -> None:
@@ -113,19 +164,10 @@ def _write_parquet(file: BinaryIO, table: Table) -> None:
 def _batch(pa: Any, schema: Any, part: list[tuple[Row, F32]], table: Table) -> Any:
     numbers = np.concatenate([vector for _, vector in part])
     texts = [row.text for row, _ in part]
-    try:
-        ids = [[row.id for row, _ in part]] if table.ids else []
-        columns = [pa.array(ids[0], schema.field("id").type)] if table.ids else []
-        columns += [pa.array(texts, pa.string())]
-        columns += [pa.FixedSizeListArray.from_arrays(pa.array(numbers), table.dimension)]
-        return pa.record_batch(columns, schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise InputError(
-            "the ids are not of one kind, as a Parquet column must be.",
-            received=error,
-            expected="64-bit ints only, or strs only",
-            fix="write .jsonl, or make the ids alike",
-        ) from None
+    columns = [pa.array([row.id for row, _ in part], schema.field("id").type)] if table.ids else []
+    columns += [pa.array(texts, pa.string())]
+    columns += [pa.FixedSizeListArray.from_arrays(pa.array(numbers), table.dimension)]
+    return pa.record_batch(columns, schema=schema)
 
 
 def read_table(path: Path, dimension: int) -> Iterator[tuple[Row, F32]]:
@@ -162,5 +204,5 @@ def _fields(path: Path) -> Iterator[Any]:
         with pyarrow_parquet().ParquetFile(path) as table:
             for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
                 yield from batch.to_pylist()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError("the file is damaged.", where=path, received=error) from None

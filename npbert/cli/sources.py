@@ -55,29 +55,36 @@ def rows(texts: list[str] | None, file: Path | None, columns: Columns = LINES) -
         columns: which columns of the file are read; those of lines have no names.
 
     Raises:
-        typer.BadParameter: texts from two places, from none, or from a file that is not there.
+        typer.BadParameter: texts from two places, from none, or from a file that is not there;
+            columns of lines.
         InputError: at the row that is not UTF-8, not well formed, or lacks a column.
         DependencyError: the file is Parquet, and pyarrow is not installed.
     """
     if texts and file is not None:
         raise typer.BadParameter("give texts or --input FILE, not both")
+    path = None if str(file) == "-" else file
+    if path is not None and (path.is_dir() or not path.exists()):
+        raise typer.BadParameter(f"--input {path} does not exist, or is a directory")
+    if columns != LINES and (path is None or path.suffix.lower() not in _WITH_COLUMNS):
+        raise typer.BadParameter(
+            f"--text-column and --id-column go with --input FILE, {', '.join(_WITH_COLUMNS)}"
+        )
     if texts:
         return (Row(text) for text in texts)
-    if file is not None and str(file) != "-":
-        if file.is_dir() or not file.exists():
-            raise typer.BadParameter(f"--input {file} does not exist, or is a directory")
-        return _of_file(file, columns)
-    if file is None and sys.stdin.isatty():
+    if path is not None:
+        return _of_file(path, columns)
+    if sys.stdin is None or (file is None and sys.stdin.isatty()):
         raise typer.BadParameter("no texts: give them as arguments, with --input FILE or on stdin")
     return _lines(sys.stdin.buffer, "stdin", columns)
 
 
 def _of_file(path: Path, columns: Columns) -> Iterator[Row]:
-    if path.suffix == ".parquet":
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
         yield from _parquet(path, columns)
         return
     with open(path, "rb") as file:
-        yield from _READERS.get(path.suffix, _lines)(file, path, columns)
+        yield from _READERS.get(suffix, _lines)(file, path, columns)
 
 
 def _lines(file: BinaryIO, where: object, columns: Columns) -> Iterator[Row]:
@@ -104,7 +111,7 @@ def _decoded(file: BinaryIO, where: object) -> Iterator[tuple[int, str]]:
                 "the texts are not UTF-8.",
                 where=f"{where}, line {number}",
                 received=f"byte 0x{line[error.start]:02x}",
-                fix="convert the file, for instance with iconv -t utf-8",
+                fix="unpack the file if it is compressed, or convert it with iconv -t utf-8",
             ) from None
 
 
@@ -133,10 +140,12 @@ def _separated(delimiter: str) -> Callable[[BinaryIO, object, Columns], Iterator
         """A first line of names; a field may hold line ends between quotes."""
         # The csv module wants to see the line ends that are inside fields.
         lines = (f"{line}\n" for _, line in _decoded(file, where))
-        csv.field_size_limit(2**31 - 1)
+        csv.field_size_limit(_MAX_LINE_BYTES)  # a quote that is never closed takes all that follows
         table = csv.DictReader(lines, delimiter=delimiter, strict=True)
         while True:
             try:
+                if not table.line_num and table.fieldnames is not None:
+                    _check_columns(columns, table.fieldnames, f"{where}, line 1")
                 fields = next(table, None)
             except csv.Error as error:
                 place = f"{where}, line {table.reader.line_num}"
@@ -166,6 +175,7 @@ _READERS: Final[dict[str, Callable[[BinaryIO, object, Columns], Iterator[Row]]]]
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
 }
+_WITH_COLUMNS: Final = (*_READERS, ".parquet")
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
@@ -173,7 +183,7 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
     names = [name for name in columns if name is not None]
     try:
         with pq.ParquetFile(path) as file:
-            _check_columns(names, file.schema_arrow.names, path)
+            _check_columns(columns, file.schema_arrow.names, path)
             number = 0
             for batch in file.iter_batches(batch_size=1024, columns=names):
                 for fields in batch.to_pylist():
@@ -182,7 +192,9 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
     except (OSError, ValueError) as error:  # pyarrow's own are of these kinds
         if isinstance(error, InputError):
             raise
-        raise InputError("not a Parquet file.", where=path, received=error) from None
+        raise InputError(
+            "it cannot be read as a Parquet file.", where=path, received=error
+        ) from None
 
 
 def pyarrow_parquet() -> Any:
@@ -201,12 +213,12 @@ def pyarrow_parquet() -> Any:
     return pq
 
 
-def _check_columns(names: Iterable[str], found: Iterable[str], where: object) -> None:
+def _check_columns(columns: Columns, found: Iterable[str], where: object) -> None:
     listed = list(found)
-    for name in names:
-        if name not in listed:
+    for name in columns:
+        if name is not None and listed.count(name) != 1:
             raise InputError(
-                f"there is no column {name!r}.",
+                f"there {'are several columns' if name in listed else 'is no column'} {name!r}.",
                 where=where,
                 received=", ".join(map(repr, listed[:20])) or "no columns",
                 fix="name the columns with --text-column and --id-column",
@@ -214,7 +226,7 @@ def _check_columns(names: Iterable[str], found: Iterable[str], where: object) ->
 
 
 def _row(fields: dict[str, Any], place: str, columns: Columns) -> Row:
-    _check_columns((name for name in columns if name is not None), fields, place)
+    _check_columns(columns, fields, place)
     text = fields[columns.text]
     check_text(text, place)
     identifier: Any = fields[columns.id] if columns.id is not None else None
@@ -226,4 +238,6 @@ def _row(fields: dict[str, Any], place: str, columns: Columns) -> Row:
             where=f"{place}, column {columns.id!r}",
             received=f"{identifier!r:.80}",
         )
+    if isinstance(identifier, str):
+        check_text(identifier, f"{place}, column {columns.id!r}")
     return Row(text, identifier)

@@ -40,7 +40,8 @@ def model_sha256(path: Path) -> str:
 
 
 def stamp_path(output: Path) -> Path:
-    """Where the stamp of an output is: beside it."""
+    """Where the stamp of an output is: beside it, and not beside a link to it."""
+    output = output.resolve()
     return output.with_name(f"{output.name}.stamp.json")
 
 

@@ -75,7 +75,7 @@ def classes_table(texts: list[str], found: list[list[dict[str, Any]]]) -> Table:
     table = Table("", "text", "classes")
     for number, (text, classes) in enumerate(zip(texts, found, strict=True), 1):
         shown = "  ".join(f"{each['label']} {each['score']:.3f}" for each in classes)
-        table.add_row(str(number), readable(text, 48), Text(shown))
+        table.add_row(str(number), readable(text, 48), readable(shown, len(shown)))
     return table
 
 

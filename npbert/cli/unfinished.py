@@ -48,15 +48,15 @@ class Unfinished:
     def __init__(self, output: Path, stamp: Stamp, dimension: int, *, resume: bool) -> None:
         self.path = output.with_name(f"{output.name}.partial")
         self._bytes = 4 * dimension
-        if self.path.exists() and not resume:
-            raise ConfigError(
-                "there is an unfinished run of this output.",
-                where=self.path,
-                fix="pass --resume to go on with it, or delete the file to begin again",
-            )
         self._file: BinaryIO = open(self.path, "a+b")  # noqa: SIM115 -- closed on leaving
         try:
             self._lock()
+            if not resume and os.fstat(self._file.fileno()).st_size:
+                raise ConfigError(
+                    "there is an unfinished run of this output.",
+                    where=self.path,
+                    fix="pass --resume to go on with it, or delete the file to begin again",
+                )
             self._begin(dict(stamp))
         except BaseException:
             self._file.close()
@@ -75,12 +75,14 @@ class Unfinished:
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise ConfigError(
                 "another process is writing this output.",
                 where=self.path,
                 fix="wait for it to end, or choose another output",
             ) from None
+        except OSError:  # a file system without locks
+            return
 
     def _begin(self, stamp: dict[str, Any]) -> None:
         self._file.seek(0)
@@ -145,7 +147,7 @@ class Unfinished:
 
     def discard(self) -> None:
         """Remove the file: the output is whole."""
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
 
 def _packed(value: object, vector: bytes) -> bytes:

@@ -40,5 +40,4 @@ class NpbertVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """``npbert0``, ``npbert1``, ..."""
-        size = self.fit([]).embedder_.get_embedding_dimension()
-        return np.array([f"npbert{i}" for i in range(size)], object)
+        return np.array([f"npbert{i}" for i in range(self.transform([]).shape[1])], object)

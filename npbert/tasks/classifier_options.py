@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from npbert.config import unknown_name
 from npbert.errors import ConfigError
@@ -30,7 +30,8 @@ def labels(names: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | N
     """One name for each class, or None."""
     if names is None:
         return None
-    found = () if isinstance(names, str) else tuple(names)
+    listed = isinstance(names, Iterable) and not isinstance(names, str)
+    found = tuple(names) if listed else ()
     if len(found) == num_classes and all(isinstance(each, str) for each in found):
         return found
     raise ConfigError(

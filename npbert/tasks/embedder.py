@@ -138,9 +138,10 @@ class Embedder(Facts):
             truncate_dim: how many numbers of a vector to keep; None is what the model's files say.
             output_value: ``"token_embeddings"`` gives the vectors of each text's tokens, [CLS] and
                 [SEP] included, before pooling.
-            on_truncate: for texts of more than ``max_seq_length`` tokens. They lose their end (or
-                their beginning, by the model's ``truncation_side``): ``"warn"`` says so once, ``"ignore"`` does not; ``"error"`` refuses them;
-                ``"chunk"`` reads all of them, in windows (`npbert.tasks.chunks`).
+            on_truncate: for texts of more than ``max_seq_length`` tokens. They lose their end, or
+                their beginning where the model's files say so: ``"warn"`` tells it once,
+                ``"ignore"`` does not; ``"error"`` refuses them; ``"chunk"`` reads all of them, in
+                windows (`npbert.tasks.chunks`).
             return_info: True returns an `EncodeInfo` too.
 
         Returns:

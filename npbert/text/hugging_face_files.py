@@ -54,6 +54,7 @@ class Settings(NamedTuple):
         class_name: of transformers, without "Fast"; ``"BertTokenizer"`` where none is named.
         rules: options of BERT's tokenizer, None where ``class_name`` is of another family.
         names: role -> token: ``{"pad_token": "<pad>"}``; what is stated, nothing else.
+        truncation_side: ``"left"`` or ``"right"``; None where it is not stated.
         fields: everything, from all of the files.
     """
 
@@ -61,6 +62,7 @@ class Settings(NamedTuple):
     class_name: str
     rules: Rules | None
     names: dict[str, str]
+    truncation_side: str | None
     fields: dict[str, Any]
 
 
@@ -78,7 +80,10 @@ def read_tokenizer_settings(directory: Path) -> Settings:
     class_name = str(stated).removesuffix("Fast")
     rules = _rules(fields, where) if class_name in _CLASSES else None
     names = {r: _token(fields[r], where)["content"] for r in _NAMES if fields.get(r)}
-    return Settings(where, class_name, rules, names, fields)
+    side = fields.get("truncation_side")
+    if side not in (None, "left", "right"):
+        raise damaged(where, "'left' or 'right' as truncation_side", side)
+    return Settings(where, class_name, rules, names, side, fields)
 
 
 def build(directory: Path, settings: Settings) -> Any:

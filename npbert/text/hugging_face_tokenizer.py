@@ -1,21 +1,28 @@
 """Texts to token ids by the rules of a Hugging Face directory, through the ``tokenizers`` library.
 
-What ``tokenizer.json`` says about truncation and padding is left over from training and ignored:
-all-MiniLM-L6-v2's would cut every text after 128 tokens and pad the shorter ones to 128, where the
-model takes 256 and npbert computes no padding at all.
+How long ``tokenizer.json`` would have every text is left over from training and ignored:
+all-MiniLM-L6-v2's would cut it after 128 tokens and pad the shorter ones to 128, where the model
+takes 256 and npbert computes no padding at all. Which end a long text loses is the file's to say.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
-from npbert.errors import ConfigError, InputError, ModelFileError, UnsupportedModelError
+from npbert.errors import (
+    ConfigError,
+    InputError,
+    ModelFileError,
+    NpbertError,
+    UnsupportedModelError,
+)
 from npbert.text.checks import Text, check_text, chunks
 from npbert.text.hugging_face_files import (
     CONFIG,
@@ -44,6 +51,8 @@ class HuggingFaceTokenizer:
         library: a ``tokenizers.Tokenizer``; its truncation and padding are switched off.
         names: ``pad_token``, ``mask_token`` and ``unk_token`` as the model's files name them; what
             they leave out is looked for under its usual names.
+        truncation_side: the end that a long text loses, ``"left"`` or ``"right"``; None is what
+            ``library`` says.
         where: the file it came from, for messages.
 
     Attributes:
@@ -58,17 +67,20 @@ class HuggingFaceTokenizer:
         library: Any,
         *,
         names: Mapping[str, str] = MappingProxyType({}),
+        truncation_side: str | None = None,
         where: object = None,
     ) -> None:
         truncation: dict[str, Any] | None = library.truncation
         self.baked_limit: int | None = truncation["max_length"] if truncation else None
+        self._side: str = truncation_side or (truncation["direction"] if truncation else "right")
         library.no_truncation()
         library.no_padding()
-        self.library = library
+        self.library, self._where = library, where
         self.num_special_tokens: int = library.num_special_tokens_to_add(False)
         if not self.num_special_tokens:
             raise _no_special_tokens(where)
-        around: list[int] = library.encode("").ids
+        with _blamed(where):
+            around: list[int] = library.encode("").ids
         self.cls_token_id, self.sep_token_id = around[0], around[-1]
         self.pad_token_id = self._special("pad_token", names) or 0
         self.mask_token_id = self._special("mask_token", names)
@@ -87,7 +99,8 @@ class HuggingFaceTokenizer:
             _apply_rules(library, settings, path)
         if lowercase:
             _lowercase_first(library)
-        return cls(library, names=settings.names, where=path)
+        side = settings.truncation_side
+        return cls(library, names=settings.names, truncation_side=side, where=path)
 
     def vocabulary_size(self) -> int:
         """How many tokens there are; ids are below it."""
@@ -97,25 +110,30 @@ class HuggingFaceTokenizer:
         """Token ids of each text or pair; see `npbert.text.tokenizer.Tokenizer.encode`.
 
         A pair is cut as transformers does it by default, ``longest_first``.
+
+        Raises:
+            ModelFileError: besides, the model's file is damaged in a way that only a text shows.
         """
         encoded = Encoded([], [], np.empty(len(texts), np.int64))
         index = 0
-        for start, stop in chunks(texts):
-            for parts in self._parts(texts[start:stop]):
-                encoded.full_lengths[index] = self._cut(parts, max_length)
-                whole = self.library.post_process(*parts)
-                encoded.ids.append(np.array(whole.ids, np.int32))
-                encoded.segment_ids.append(_segment_ids(whole, len(parts)))
-                index += 1
+        with _blamed(self._where):
+            for start, stop in chunks(texts):
+                for parts in self._parts(texts[start:stop]):
+                    encoded.full_lengths[index] = self._cut(parts, max_length)
+                    whole = self.library.post_process(*parts)
+                    encoded.ids.append(np.array(whole.ids, np.int32))
+                    encoded.segment_ids.append(_segment_ids(whole, len(parts)))
+                    index += 1
         return encoded
 
     def tokens(self, text: Text, max_length: int | None = None) -> list[Token]:
         """The tokens of one text or pair, with their places in it; None does not cut it."""
         check_text(text)
-        parts = [
-            self.library.encode(part, add_special_tokens=False)
-            for part in ((text,) if isinstance(text, str) else text)
-        ]
+        with _blamed(self._where):
+            parts = [
+                self.library.encode(part, add_special_tokens=False)
+                for part in ((text,) if isinstance(text, str) else text)
+            ]
         if max_length is not None:
             self._cut(parts, max_length)
         whole = self.library.post_process(*parts)
@@ -179,7 +197,7 @@ class HuggingFaceTokenizer:
         lengths = [len(part) for part in parts]
         if sum(lengths) > room:
             for part, kept in zip(parts, longest_first(lengths, room)):
-                part.truncate(kept)
+                part.truncate(kept, direction=self._side)
         return sum(lengths) + special
 
     def _special(self, role: str, names: Mapping[str, str]) -> int | None:
@@ -226,15 +244,25 @@ def _load(path: Path) -> Any:
         )
     import tokenizers
 
-    try:
+    with _blamed(path):
         return tokenizers.Tokenizer.from_buffer(read_bytes(path))
-    except ValueError as error:
+
+
+@contextmanager
+def _blamed(where: object) -> Generator[None]:
+    """What the library raises, as an error of the file: it has no classes of its own for errors,
+    and a panic in it is not even an ``Exception``."""
+    try:
+        yield
+    except (NpbertError, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
         raise ModelFileError(
             "not a tokenizer that the tokenizers library can read.",
-            where=path,
-            received=error,
+            where=where,
+            received=f"{error!s:.300}",
             fix="download the file again, or update tokenizers",
-        ) from None
+        ) from error
 
 
 def _apply_rules(library: Any, settings: Settings, path: Path) -> None:

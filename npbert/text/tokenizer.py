@@ -109,7 +109,8 @@ class Tokenizer(Protocol):
     def encode(self, texts: Sequence[Text], max_length: int) -> Encoded:
         """Token ids of each text or pair, special tokens included, at most ``max_length`` of them.
 
-        A text that is too long loses the end of its words, never [CLS] and [SEP].
+        A text that is too long loses the end of its words, or the beginning where a Hugging Face
+        model's files say so, never [CLS] and [SEP].
 
         Raises:
             InputTypeError, InputError: see `npbert.text.checks.chunks`.

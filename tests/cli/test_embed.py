@@ -113,6 +113,26 @@ def test_columns_ids_and_reuse(npbert: Npbert, model: Path, tmp_path: Path) -> N
     )
 
 
+def test_files_in_each_others_way(npbert: Npbert, model: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "one", "more": 3}\n')
+    done = npbert("embed", "-m", model, "-i", rows, "-o", rows)
+    assert (done.code, rows.read_text()) == (2, '{"text": "one", "more": 3}\n')
+    assert "would replace the input" in done.err
+    missing = tmp_path / "missing.jsonl"
+    done = npbert("embed", "-m", model, "one", "-o", tmp_path / "v.jsonl", "--reuse", missing)
+    assert done.code == 2
+    assert "--reuse" in done.err
+
+
+def test_ids_are_checked_before_any_work(npbert: Npbert, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "text": "a"}\n{"id": "1", "text": "a"}\n')
+    options = ("-i", tmp_path / "rows.jsonl", "-o", tmp_path / "v.parquet", "--id-column", "id")
+    done = npbert("embed", "-m", tmp_path / "missing", *options)
+    assert done.code == 1
+    assert "the ids are not of one kind" in done.err
+
+
 def test_a_bad_row_is_found_before_any_work(npbert: Npbert, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "one"}\n{"text": 2}\n')
     done = npbert(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from npbert.cli.outputs import Table, check_output, read_table, write_table
+from npbert.cli.outputs import Table, check_ids, check_output, read_table, write_table
 from npbert.cli.sources import Id, Row
 from npbert.cli.stamp import read_stamp
 from npbert.errors import ConfigError, DependencyError, InputError, ModelFileError
@@ -45,6 +48,15 @@ def test_texts_ids_and_every_bit_come_back(tmp_path: Path, name: str, ids: list[
     np.testing.assert_array_equal([vector for _, vector in back], VECTORS)
 
 
+@pytest.mark.parametrize("name", ["v.jsonl", "v.parquet"])
+def test_every_bit_of_odd_numbers_comes_back(tmp_path: Path, name: str) -> None:
+    numbers = [-0.0, 1e-10, -1e-20, 1e-45, 3.4028235e38, 0.0, 1.0, -10.0, 16777217.0, -0.0]
+    vector = np.array(numbers, np.float32)
+    write_table(tmp_path / name, Table([(Row("one"), vector)], 1, len(vector), False), STAMP)
+    ((_, back),) = read_table(tmp_path / name, len(vector))
+    assert back.tobytes() == vector.tobytes()
+
+
 def test_jsonl_is_one_object_a_line(tmp_path: Path) -> None:
     write(tmp_path / "v.jsonl")
     lines = (tmp_path / "v.jsonl").read_bytes().decode().split("\n")
@@ -60,10 +72,19 @@ def test_parquet_has_the_columns_that_vector_stores_expect(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("ids", [["a", 2, 3], [2, "a", 3], [2**63, 1, 2]])
-def test_ids_that_are_no_column(tmp_path: Path, ids: list[Id]) -> None:
-    with pytest.raises(InputError, match=r"ids are not of one kind[\s\S]*\.jsonl"):
-        write(tmp_path / "v.parquet", ids)
-    assert not any(tmp_path.iterdir())
+def test_ids_that_are_no_column(ids: list[Id]) -> None:
+    rows = [Row("one", each) for each in ids]
+    bad = 1 if ids[0] == 2**63 else 2
+    with pytest.raises(InputError, match=rf"not of one kind[\s\S]*row {bad}\n[\s\S]*\.jsonl"):
+        list(check_ids(Path("v.parquet"), rows))
+    for path in (None, Path("v.jsonl")):
+        assert list(check_ids(path, rows)) == rows
+
+
+@pytest.mark.parametrize("ids", [[-(2**63), 2**63 - 1], ["a", "1"], [None, None], []])
+def test_ids_that_are_a_column(ids: list[Id]) -> None:
+    rows = [Row("one", each) for each in ids]
+    assert list(check_ids(Path("v.parquet"), rows)) == rows
 
 
 @pytest.mark.parametrize("name", ["v.npy", "v.jsonl", "v.parquet"])
@@ -84,6 +105,7 @@ def test_no_vectors(tmp_path: Path, name: str) -> None:
         ("v.jsonl", b'{"text": "a", "embedding": [1, 2]}', ModelFileError, r"shape \(2,\)"),
         ("v.jsonl", b'{"text": "a", "embedding": "abc"}', ModelFileError, "row 1"),
         ("v.jsonl", b"[]", ModelFileError, "row 1"),
+        ("v.jsonl", b"[" * 100_000, ModelFileError, "the file is damaged"),
     ],
 )
 def test_files_that_are_not_read(
@@ -108,6 +130,41 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("length", [2, 4])
+def test_rows_that_got_lost(tmp_path: Path, length: int) -> None:
+    write(tmp_path / "v.npy")
+    before = (tmp_path / "v.npy").read_bytes()
+    pairs = [(Row("one"), vector) for vector in VECTORS]
+    with pytest.raises(ModelFileError, match=rf"3 rows\n[\s\S]*{length}\n[\s\S]*--resume"):
+        write_table(tmp_path / "v.npy", Table(pairs, length, 5, False), STAMP)
+    assert (tmp_path / "v.npy").read_bytes() == before
+
+
+@pytest.mark.parametrize("kept", range(4))
+def test_killed_between_renamings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """An output never has the stamp of another one."""
+    write(tmp_path / "v.jsonl")
+    before = (tmp_path / "v.jsonl").read_bytes()
+    calls: list[object] = []
+    replace = os.replace
+
+    def killed(*paths: Path) -> None:
+        calls.append(paths)
+        if len(calls) > kept:
+            raise SystemError("killed")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", killed)
+    table = Table([(Row("new"), VECTORS[0])], 1, 5, False)
+    with contextlib.suppress(SystemError):
+        write_table(tmp_path / "v.jsonl", table, STAMP | {"npbert": "1"})
+    old = (tmp_path / "v.jsonl").read_bytes() == before
+    whole = [STAMP, {}, {}, STAMP | {"npbert": "1"}]
+    assert (old, read_stamp(tmp_path / "v.jsonl")) == (kept < 2, whole[kept])
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -115,12 +172,21 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         ("v", r"must end in \.npy, \.jsonl or \.parquet"),
         ("missing/v.npy", "its directory does not exist"),
         ("folder.npy", "is a directory"),
+        ("pipe.npy", "or a device"),
     ],
 )
 def test_outputs_that_cannot_be(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "folder.npy").mkdir()
+    os.mkfifo(tmp_path / "pipe.npy")
     with pytest.raises(typer.BadParameter, match=words):
         check_output(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="such a link is replaced")
+def test_an_output_that_is_a_link_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "v.npy").symlink_to("v.npy")
+    with pytest.raises(typer.BadParameter, match="loop"):
+        check_output(tmp_path / "v.npy")
 
 
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

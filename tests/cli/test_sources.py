@@ -75,6 +75,7 @@ def test_json_lines(tmp_path: Path) -> None:
         (b'{"body": "\\ud800", "key": 3}', "half of a surrogate pair"),
         (b'{"body": "one", "key": 1.5}', r"an id must be[\s\S]*column 'key'[\s\S]*1\.5"),
         (b'{"body": "one", "key": true}', "an id must be"),
+        (b'{"body": "one", "key": "\\ud800"}', r"surrogate pair[\s\S]*column 'key'"),
         (b"\xff", "not UTF-8"),
     ],
 )
@@ -99,7 +100,10 @@ def test_csv(tmp_path: Path) -> None:
         (b"key,body\n1,one\n2\n", r"another number of fields[\s\S]*line 3"),
         (b"key,body\n1,one,two\n", r"another number of fields[\s\S]*line 2"),
         (b'key,body\n1,"one\n', r"no CSV[\s\S]*line 2"),
-        (b"key,text\n1,one\n", r"no column 'body'[\s\S]*'key', 'text'"),
+        (b"key,text\n1,one\n", r"no column 'body'[\s\S]*line 1\n[\s\S]*'key', 'text'"),
+        (b"key,text\n", "no column 'body'"),
+        (b"key;body\n1;one\n", r"no column 'body'[\s\S]*'key;body'"),
+        (b"key,body,body\n1,one,two\n", "several columns 'body'"),
     ],
 )
 def test_bad_csv(tmp_path: Path, content: bytes, words: str) -> None:
@@ -126,7 +130,7 @@ def test_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["one", None]}), path)
     with pytest.raises(InputError, match=r"must be a str[\s\S]*row 2"):
         list(rows(None, path))
-    with pytest.raises(InputError, match="not a Parquet file"):
+    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
         read(tmp_path, "b.parquet", b"PAR1 no")
 
 
@@ -138,6 +142,42 @@ def test_each_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gather(None, None) == ["four", "five"]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"six")))
     assert gather(None, Path("-")) == ["six"]
+
+
+def test_parquet_with_a_column_twice(tmp_path: Path) -> None:
+    texts = pa.array(["one"])
+    pq.write_table(pa.Table.from_arrays([texts, texts], ["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="several columns 'text'"):
+        list(rows(None, tmp_path / "a.parquet"))
+
+
+def test_a_quote_that_is_never_closed_ends_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("npbert.cli.sources._MAX_LINE_BYTES", 50)
+    with pytest.raises(InputError, match=r"no CSV[\s\S]*line 6\n[\s\S]*field limit"):
+        read(tmp_path, "a.csv", b'text\n"' + b"0123456789\n" * 1000)
+
+
+def test_capital_letters_in_a_suffix(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.JSONL", b'{"text": "one"}\n') == [Row("one")]
+    pq.write_table(pa.table({"text": ["one"]}), tmp_path / "A.Parquet")
+    assert list(rows(None, tmp_path / "A.Parquet")) == [Row("one")]
+
+
+@pytest.mark.parametrize("columns", [Columns("body"), Columns("text", "key")])
+@pytest.mark.parametrize(("texts", "name"), [(["one"], None), ([], "a.txt"), ([], "-"), ([], None)])
+def test_lines_have_no_columns(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: Columns,
+    texts: list[str],
+    name: str | None,
+) -> None:
+    (tmp_path / "a.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(typer.BadParameter, match=r"--id-column go with --input FILE.*\.jsonl"):
+        rows(texts, Path(name) if name else None, columns)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -152,3 +192,7 @@ def test_two_places_and_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     with pytest.raises(typer.BadParameter, match="no texts"):
         gather(None, None)
+    monkeypatch.setattr("sys.stdin", None)  # as under `npbert embed <&-`
+    for path in (None, Path("-")):
+        with pytest.raises(typer.BadParameter, match="no texts"):
+            gather(None, path)

@@ -38,6 +38,13 @@ def test_an_output_without_stamp(tmp_path: Path) -> None:
     assert read_stamp(tmp_path / "v.jsonl") == {"numerics": 1}
 
 
+def test_a_link_to_an_output_has_its_stamp(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "v.jsonl").symlink_to("folder/w.jsonl")
+    stamp_path(tmp_path / "folder" / "w.jsonl").write_text(json.dumps({"numerics": 1}))
+    assert read_stamp(tmp_path / "v.jsonl") == {"numerics": 1}
+
+
 def test_the_difference_is_named() -> None:
     one, other = {"numerics": 1, "pooling": "mean"}, {"numerics": 1, "pooling": "cls", "more": 2}
     check_same(one, dict(one), Path("v.npy"), "begin again")

@@ -7,7 +7,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from npbert.cli.tables import MATRIX_TEXTS, readable, similarity_table, vectors_table
+from npbert.cli.tables import (
+    MATRIX_TEXTS,
+    classes_table,
+    readable,
+    similarity_table,
+    vectors_table,
+)
 
 
 def show(table: Table, width: int = 80) -> str:
@@ -45,6 +51,11 @@ def test_many_texts_show_the_closest_of_each() -> None:
     first = next(line for line in shown if "text0" in line)
     assert "text7" in first
     assert "0.62" in first
+
+
+def test_names_of_classes_do_not_reach_the_terminal_as_they_are() -> None:
+    shown = show(classes_table(["one"], [[{"label": "good\x1b[31m [b]", "score": 0.25}]]))
+    assert "good·[31m [b] 0.250" in shown
 
 
 def test_readable() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -92,5 +93,24 @@ def test_another_input(tmp_path: Path, rows: list[Row]) -> None:
 
 def test_two_processes_at_one_output(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
-    with begin(tmp_path), pytest.raises(ConfigError, match="another process"):
-        begin(tmp_path, resume=True)
+    with begin(tmp_path):
+        for resume in (True, False):
+            with pytest.raises(ConfigError, match="another process"):
+                begin(tmp_path, resume=resume)
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    fill(tmp_path)
+    assert (tmp_path / "v.npy.partial").stat().st_size > 100
+
+
+def test_a_file_that_somebody_has_removed(tmp_path: Path) -> None:
+    with begin(tmp_path) as unfinished:
+        unfinished.path.unlink()
+        unfinished.discard()

@@ -80,6 +80,9 @@ def test_scikit_learn(model: Path, vectors: np.ndarray) -> None:
     vectorizer = NpbertVectorizer(model)
     np.testing.assert_array_equal(vectorizer.fit_transform(TEXTS), vectors)
     assert vectorizer.get_feature_names_out()[-1] == f"npbert{vectors.shape[1] - 1}"
+    loaded = vectorizer.embedder_
+    vectorizer.get_feature_names_out()
+    assert vectorizer.embedder_ is loaded
     assert clone(vectorizer).get_params() == vectorizer.get_params()
     pipeline = make_pipeline(clone(vectorizer), LogisticRegression()).fit(TEXTS, [0, 1, 1])
     assert pipeline.predict(TEXTS).shape == (3,)

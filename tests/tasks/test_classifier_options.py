@@ -25,6 +25,7 @@ def test_what_is_taken():
         (options.dropout, (True,), "dropout must be"),
         (options.labels, (["a"], 2), "one str for each class(.|\n)*2 of them"),
         (options.labels, ("ab", 2), "one str for each class"),
+        (options.labels, (5, 2), "one str for each class"),
         (options.labels, (["a", 5], 2), "one str for each class"),
         (options.problem_type, ("regresion",), "did you mean 'regression'"),
     ],

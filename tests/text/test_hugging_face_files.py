@@ -40,7 +40,7 @@ def tokens(library: Any, text: str) -> list[str]:
 def test_no_files_are_transformers_defaults(tmp_path: Path) -> None:
     settings = read_tokenizer_settings(tmp_path)
     assert settings.where == tmp_path / "tokenizer_config.json"
-    assert settings[1:] == ("BertTokenizer", FOLDED, {}, {})
+    assert settings[1:] == ("BertTokenizer", FOLDED, {}, None, {})
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,11 @@ def test_never_split_is_none_of_transformers_options(tmp_path: Path) -> None:
     [
         ("tokenizer_config.json", {"do_lower_case": "yes"}, "true or false as do_lower_case"),
         ("tokenizer_config.json", {"strip_accents": 1}, "true or false as strip_accents"),
+        (
+            "tokenizer_config.json",
+            {"truncation_side": "top"},
+            "'left' or 'right' as truncation_side",
+        ),
         ("tokenizer_config.json", {"pad_token": 3}, r"a token: \"\[CLS\]\" or"),
         ("tokenizer_config.json", {"pad_token": {"content": 3}}, "a token"),
         ("tokenizer_config.json", {"pad_token": {"content": "p", "lstrip": 1}}, "a token"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import processors
+from weights.model_files import change_json
 
 from npbert.errors import (
     ConfigError,
@@ -76,6 +77,24 @@ def test_the_cut_is_that_of_the_library(words: list[str], limit: int) -> None:
 
 
 # -- pairs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stated", ["tokenizer.json", "tokenizer_config.json"])
+def test_the_end_that_is_lost_is_the_file_s_to_say(directory: Path, stated: str) -> None:
+    library = tiny_model.tokenizer()
+    library.enable_truncation(5, direction="left" if stated == "tokenizer.json" else "right")
+    library.no_padding()
+    library.save(str(directory / "tokenizer.json"))
+    if stated == "tokenizer_config.json":
+        write_json(directory / stated, {"truncation_side": "left"})
+    tokenizer = HuggingFaceTokenizer.from_directory(directory)
+    assert tokenizer.encode([EIGHT], 5).ids[0].tolist() == [CLS, *ids_of(*EIGHT.split()[-3:]), SEP]
+    assert [each.start for each in tokenizer.tokens(EIGHT, 4)] == [0, 27, 33, 0]
+    pair = tokenizer.encode([("the river", EIGHT)], 7).ids[0].tolist()
+    assert pair == ids_of("[CLS]", "the", "river", "[SEP]", "stone", "mill", "[SEP]")
+    write_json(directory / "tokenizer_config.json", {"truncation_side": "right"})
+    right = HuggingFaceTokenizer.from_directory(directory)
+    assert right.encode([EIGHT], 5).ids[0].tolist() == [CLS, *ids_of(*EIGHT.split()[:3]), SEP]
 
 
 def test_a_pair_is_two_segments() -> None:
@@ -219,6 +238,32 @@ def test_a_damaged_tokenizer(tmp_path: Path, content: bytes) -> None:
         ModelFileError, match="not a tokenizer that the tokenizers library can read"
     ):
         HuggingFaceTokenizer.from_directory(tmp_path)
+
+
+NO_UNKNOWN = {"type": "WordLevel", "unk_token": "[UNK]", "vocab": {"a": 0}}
+HUGE_ID = {"id": "[CLS]", "ids": [2**32 - 1], "tokens": ["[CLS]"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        (lambda f: f.update(model=NO_UNKNOWN, added_tokens=[]), "Missing .UNK. token"),
+        (lambda f: f["post_processor"]["special_tokens"].update({"[CLS]": HUGE_ID}), "4294967295"),
+    ],
+)
+def test_damage_that_only_a_text_shows(directory: Path, change: Any, received: str) -> None:
+    change_json(directory / "tokenizer.json", change)
+    tokenizer = HuggingFaceTokenizer.from_directory(directory)
+    words = rf"not a tokenizer that the tokenizers library(.|\n)*tokenizer.json(.|\n)*{received}"
+    with pytest.raises(ModelFileError, match=words):
+        tokenizer.encode(["zzz"], 9)
+
+
+def test_a_panic_is_an_error_of_the_file(directory: Path) -> None:
+    damaged = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    change_json(directory / "tokenizer.json", lambda fields: fields.update(normalizer=damaged))
+    with pytest.raises(ModelFileError, match=r"tokenizer\.json(.|\n)*precompiled_charsmap"):
+        HuggingFaceTokenizer.from_directory(directory)
 
 
 def test_an_empty_or_oversized_tokenizer(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
