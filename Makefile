@@ -31,7 +31,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test-live: $(PEERS)/.installed
-	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -m live tests/live
+	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -m live --durations=20 tests/live
 
 fuzz: $(VENV)/.test
 	$(BIN)/python tests/fuzz.py

@@ -6,7 +6,6 @@ Source: keras_hub/src/models/bert/bert_backbone.py and keras_hub/src/models/back
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npbert.caller import warn_caller
 from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig, unknown_name
 from npbert.engine.inputs import check_inputs, check_kept, check_segments, check_sequences
 from npbert.engine.packed import random_weights
@@ -503,7 +503,7 @@ class BertBackbone(Backbone):
 
         loaded, skipped = load_matching(path, self.config, trust=trust)
         for tensor, reason in skipped.items():
-            warnings.warn(f"{tensor} is not loaded from {path}: {reason}", stacklevel=3)
+            warn_caller(f"{tensor} is not loaded from {path}: {reason}")
         both = dict(self.weights()) | loaded
         pooler = {"pooled_dense/kernel", "pooled_dense/bias"} <= both.keys()
         return {name: both[name] for name in weight_shapes(self.config, pooler=pooler)}

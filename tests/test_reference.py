@@ -154,9 +154,12 @@ arguments = {
     "manhattan": (x[0], x[1]),
     "row_dot": (x[0], x[1]),
     "projection": (x[0], np.ones((6, 4)), np.ones(4)),
+    "classifier_head": (x[0], np.ones((6, 4)), np.ones(4)),
+    "masked_lm_head": (x[0], np.eye(6), x[0, 0], x[0, 1], x[0, 2], np.ones((7, 6)), np.ones(7)),
 }
 named = {"layer_norm": {"epsilon": 1e-12}, "attention": {"fused": True}}
-named["projection"] = {"activation": "tanh"}
+named |= {"projection": {"activation": "tanh"}, "classifier_head": {"activation": "softmax"}}
+named["masked_lm_head"] = {"activation": "gelu", "epsilon": 1e-5}
 for name, op in OPS.items():
     op.definition(*arguments.get(name, (x,)), **named.get(name, {}))
 print("ran", len(OPS), "definitions")

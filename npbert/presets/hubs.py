@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol, cast
 
+from npbert.caller import warn_caller
 from npbert.errors import ConfigError, ModelFileError, NpbertError, UnsafeModelError
 from npbert.presets.directory import WEIGHTS, Kind, read_config
 from npbert.presets.hub_errors import UnreachableError
@@ -200,10 +200,9 @@ class _Files:
                 raise
             if not unknown:
                 return
-            warnings.warn(
+            warn_caller(
                 f"without a connection, it is not known whether {handle} has"
-                f" {', '.join(unknown)}: going on as if it had not",
-                stacklevel=5,
+                f" {', '.join(unknown)}: going on as if it had not"
             )
 
     def _alongside(self, kind: Kind) -> Iterator[str]:

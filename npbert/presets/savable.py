@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from npbert.caller import warn_caller
 from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig
 from npbert.errors import ConfigError, NpbertError
 from npbert.weights.names import Array, weight_shapes
@@ -94,9 +94,8 @@ def check_lossy(model: Model, where: Path, allow_lossy: bool) -> dict[str, Any]:
             " loads the files then computes other numbers",
         )
     if lossy:
-        warnings.warn(
-            f"{where} does not say {said}: what loads it computes other numbers than this model",
-            stacklevel=4,
+        warn_caller(
+            f"{where} does not say {said}: what loads it computes other numbers than this model"
         )
     return lossy
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npbert.caller import warn_caller
 from npbert.config import BertConfig
 from npbert.errors import ConfigError, ModelFileError
 from npbert.ops.heads import CLASSIFIER_ACTIVATIONS
@@ -133,8 +133,5 @@ def _fresh(source: Source, num_classes: int | None, activation: str | None) -> S
             fix="take another preset, or pass num_classes= for a head with random weights",
         )
     if source.load_weights:
-        warnings.warn(
-            f"{source.path} has no classification head: this one's weights are random",
-            stacklevel=5,
-        )
+        warn_caller(f"{source.path} has no classification head: this one's weights are random")
     return SavedClassifier({"num_classes": num_classes, "activation": activation}, None)

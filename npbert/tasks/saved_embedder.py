@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from npbert.backbone import BertBackbone
+from npbert.caller import warn_caller
 from npbert.errors import ModelFileError, UnsupportedModelError
 from npbert.presets.directory import kind_of
-from npbert.tasks.caller import warn_caller
 from npbert.tasks.loading import SAVED, Source, reader
 from npbert.tasks.model_files import TextSide, read_tokenizer
 from npbert.tasks.readers import TextReader
@@ -119,6 +119,18 @@ def saved_embedder(
 def _of_modules(modules: Modules, path: Path) -> dict[str, Any]:
     """Source: keras_hub/src/utils/transformers/convert_bert.py, ``load_task_config``."""
     mode, *others = modules.modes
+    unsaid = {
+        "default_prompt_name": modules.default_prompt_name,
+        "truncate_dim": modules.truncate_dim,
+    }
+    said = [f"{name} {value!r}" for name, value in unsaid.items() if value is not None]
+    if said:
+        raise UnsupportedModelError(
+            "the model asks for what a BertTextEmbedder does not do.",
+            where=path,
+            received=", ".join(said),
+            fix="use Embedder, which does it",
+        )
     if others or mode not in POOLINGS or modules.steps not in ((), ("normalize",)):
         raise UnsupportedModelError(
             "the model's modules are more than a BertTextEmbedder has.",

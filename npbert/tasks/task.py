@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.backbone import BertBackbone, check_seed
+from npbert.caller import warn_caller
 from npbert.engine import forward
 from npbert.engine.packed import random_weights
 from npbert.errors import ConfigError, InputTypeError
@@ -22,7 +23,6 @@ from npbert.presets.save import keras_object, save_preset
 from npbert.progress import progress
 from npbert.simd.kernel import Kernel
 from npbert.tasks.batching import TOKENS_AT_ONCE, batches
-from npbert.tasks.caller import warn_caller
 from npbert.tasks.keywords import known_keywords
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task_files import check_head_lossy, task_files

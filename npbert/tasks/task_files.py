@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
+from npbert.caller import warn_caller
 from npbert.config import BertConfig
 from npbert.errors import ConfigError, ModelFileError, UnsupportedModelError
 from npbert.presets.keras_config import keras_fields
 from npbert.presets.save import Asset
-from npbert.tasks.caller import warn_caller
 from npbert.text.keras_files import config_of, is_class, json_bytes, serialized
 from npbert.weights import heads, untrusted
 from npbert.weights.keras_archive import open_archive

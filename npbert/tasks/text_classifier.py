@@ -236,8 +236,8 @@ class BertTextClassifier(Task):
         """The classes of texts by name, each with a score, the best one first.
 
         Logits become probabilities, as ``problem_type`` asks: by a softmax over the classes; by a
-        sigmoid where there is one class, or they do not exclude each other; not at all for a
-        regression. A head with an activation has what it gives.
+        sigmoid where there is one class, or they do not exclude each other. A regression's numbers
+        are those of `predict`, and so are those of a head with an activation.
 
         Args:
             x, batch_size, show_progress_bar: as in `predict`.

@@ -155,7 +155,8 @@ class BertTextEmbedder(Task):
         first = self.pooling_mode == "cls"  # column 0, also where the mask drops it
         hidden = self.backbone(named, skip_padding=not first)["sequence_output"]  # (B, T, D)
         if first:
-            kept = np.arange(kept.shape[1]) == np.zeros((len(kept), 1))
+            kept = np.zeros_like(kept)
+            kept[:, 0] = True
         starts = np.cumsum([0, *kept.sum(axis=1)], dtype=np.int64)
         out[:] = self._head(buffers.pad_columns(hidden[kept]), starts)[:, : out.shape[1]]
 

@@ -9,7 +9,7 @@ from npbert.errors import InputTypeError
 from npbert.text.checks import check_text, is_pair
 
 _NO_LISTS: Final = (bytes, bytearray, Mapping, set, frozenset)  # not text, or without an order
-_REPLACE: Final = "drop it, or replace it by '' to get the vector of an empty text"
+_REPLACE: Final = "drop it, or replace it by ''"
 
 
 def texts_of(inputs: object) -> tuple[list[str], bool]:

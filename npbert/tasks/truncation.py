@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npbert.caller import warn_caller
 from npbert.errors import InputError
-from npbert.tasks.caller import warn_caller
 from npbert.tasks.encode_options import OnTruncate
 from npbert.text.limits import Limit
 from npbert.text.tokenizer import Encoded

@@ -10,10 +10,10 @@ transformers/tokenization_utils_base.py, ``PreTrainedTokenizerBase._from_pretrai
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
+from npbert.caller import warn_caller
 from npbert.errors import ModelFileError, UnsupportedModelError
 from npbert.weights.files import open_regular
 from npbert.weights.settings import boolean, damaged, read_settings
@@ -161,10 +161,9 @@ def read_bytes(path: Path) -> bytes:
 
 def _rules(fields: dict[str, Any], where: Path) -> Rules:
     if fields.get("never_split"):
-        warnings.warn(
+        warn_caller(
             f"{where}: never_split has no effect here, as in transformers; make its words special"
-            " tokens to keep them whole",
-            stacklevel=6,
+            " tokens to keep them whole"
         )
     lowercase = boolean(fields, "do_lower_case", True, where)
     unsaid = fields.get("strip_accents") is None

@@ -7,7 +7,6 @@ takes 256 and npbert computes no padding at all. Which end a long text loses is 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from npbert.caller import warn_caller
 from npbert.errors import (
     ConfigError,
     InputError,
@@ -103,7 +103,7 @@ class HuggingFaceTokenizer:
         return cls(library, names=settings.names, truncation_side=side, where=path)
 
     def vocabulary_size(self) -> int:
-        """How many tokens there are; ids are below it."""
+        """How many tokens there are; ids are below it, unless the file leaves some out."""
         return int(self.library.get_vocab_size())
 
     def encode(self, texts: Sequence[Text], max_length: int) -> Encoded:
@@ -276,10 +276,9 @@ def _apply_rules(library: Any, settings: Settings, path: Path) -> None:
     strip = lowercase if strip is None else strip
     stated = Rules(lowercase, strip, normalizer.handle_chinese_chars)
     if stated != settings.rules:
-        warnings.warn(
+        warn_caller(
             f"{path} says {_rules_text(stated)}; {settings.where.name}, with its defaults, says"
-            f" {_rules_text(settings.rules)}: going by the second, as transformers does",
-            stacklevel=4,
+            f" {_rules_text(settings.rules)}: going by the second, as transformers does"
         )
         library.normalizer = BertNormalizer(clean_text=True, **settings.rules._asdict())
 

@@ -6,10 +6,10 @@ takes a no-break space for a letter, whatever the options are.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
+from npbert.caller import warn_caller
 from npbert.errors import NpbertError
 from npbert.text.bert_tokenizer import BertTokenizer
 from npbert.text.hugging_face_files import VOCABULARY
@@ -33,7 +33,7 @@ def keras_tokenizer_files(directory: Path) -> dict[str, bytes]:
             return _keras(tokenizer).preset_files()
     except NpbertError as error:
         reason = error.what
-    warnings.warn(f"{directory}: Keras Hub gets no tokenizer, for {reason}", stacklevel=2)
+    warn_caller(f"{directory}: Keras Hub gets no tokenizer, for {reason}")
     return {}
 
 

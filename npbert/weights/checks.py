@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from npbert.caller import warn_caller
 from npbert.errors import WeightError
 from npbert.weights.names import Array
 
@@ -197,10 +197,9 @@ def _warn_of_gammas(arrays: Mapping[str, Array], where: Path | str) -> None:
     gammas = {name: array for name, array in arrays.items() if name.endswith("/gamma")}
     names = [n for n, a in gammas.items() if a.size > 1 and a[0] != 1 and (a == a[0]).all()]
     if names:
-        warnings.warn(
+        warn_caller(
             f"{where}: {_shown(names)}: the same number everywhere, which training does not leave;"
-            " the weights may be damaged",
-            stacklevel=3,
+            " the weights may be damaged"
         )
 
 

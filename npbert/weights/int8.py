@@ -8,13 +8,13 @@ Source: keras/src/layers/core/einsum_dense.py, ``EinsumDense._int8_build`` and
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from npbert.caller import warn_caller
 from npbert.errors import WeightError
 from npbert.weights.names import Array, Tensor
 
@@ -63,10 +63,9 @@ def dequantise(values: npt.NDArray[np.int8], scale: Array, tensor: Tensor) -> Ar
 
 def warn_of_int8(path: object) -> None:
     """Say once for a file that its numbers are not what Keras computes with."""
-    warnings.warn(
+    warn_caller(
         f"{path} holds int8 weights. They are loaded as float32, each divided by its scale;"
-        " Keras also rounds what it multiplies them with, so its outputs differ a little",
-        stacklevel=3,
+        " Keras also rounds what it multiplies them with, so its outputs differ a little"
     )
 
 

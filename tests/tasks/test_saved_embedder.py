@@ -144,3 +144,12 @@ def test_a_backbone_alone_has_keras_hubs_defaults(tmp_path: Path) -> None:
 def test_a_built_in_without_weights() -> None:
     embedder = BertTextEmbedder.from_preset("bert_tiny_en_uncased", load_weights=False)
     assert (embedder.pooling_mode, embedder.preprocessor) == ("mean", None)
+
+
+@pytest.mark.parametrize("said", [{"truncate_dim": 7}, {"default_prompt_name": "query"}])
+def test_what_the_task_does_not_do_is_no_secret(tmp_path: Path, said: dict[str, object]) -> None:
+    model = write_tiny_model(tmp_path / "tiny")
+    settings = {"prompts": {"query": "the "}} | said
+    write_json(model / "config_sentence_transformers.json", settings)
+    with pytest.raises(UnsupportedModelError, match=rf"{next(iter(said))}[\s\S]*use Embedder"):
+        BertTextEmbedder.from_preset(model)

@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from npbert.tasks import caller
-from npbert.tasks.caller import warn_caller
+from npbert import caller
+from npbert.caller import warn_caller
 
 
 def test_it_points_here() -> None:
