@@ -15,6 +15,7 @@ from npbert.text.limits import ARGUMENT
 if TYPE_CHECKING:
     from npbert.config import BertConfig
     from npbert.presets import Preset
+    from npbert.presets.directory import Kind
 
 EXAMPLE = "Example: npbert info all-MiniLM-L6-v2"
 
@@ -68,7 +69,7 @@ def _text(preset: Preset) -> Rows:
 
     try:
         _, limit = read_tokenizer(preset.path, preset.kind, preset.config, None)
-        yield from _pooling(preset.path, preset.kind, preset.config.hidden_dim)
+        yield from _pooling(preset.path, preset.kind, preset.config)
     except NpbertError as error:
         yield "texts", f"no: {error.what}"
         return
@@ -82,14 +83,12 @@ def _tokens(value: int) -> str:
     return "no limit" if value > 10**9 else f"{value} tokens"
 
 
-def _pooling(path: Path, kind: str, hidden_dim: int) -> Rows:
-    from npbert.text.keras_embedder import TASK, read_keras_embedder
-    from npbert.text.sentence_transformers import DEFAULT, read_modules
+def _pooling(path: Path, kind: Kind, config: BertConfig) -> Rows:
+    from npbert.tasks.saved_embedder import modules_in
+    from npbert.tasks.task_files import TASK
 
-    keras = kind == "keras"
-    modules = read_keras_embedder(path) if keras else read_modules(path, hidden_dim)
-    modules = modules or DEFAULT
-    file = TASK if keras else "modules.json"
+    modules = modules_in(path, kind, config)
+    file = TASK if kind == "keras" else "modules.json"
     source = file if modules.stated else "npbert's default; the model does not say"
     yield "pooling", f"{'+'.join(modules.modes)}, from {source}"
     normalized = modules.steps[-1:] == ("normalize",)

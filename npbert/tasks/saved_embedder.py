@@ -7,20 +7,24 @@ from typing import Any, Final
 
 from npbert.backbone import BertBackbone
 from npbert.caller import warn_caller
+from npbert.config import BertConfig
 from npbert.errors import ModelFileError, UnsupportedModelError
-from npbert.presets.directory import kind_of
+from npbert.presets.directory import Kind, kind_of
 from npbert.tasks.loading import SAVED, Source, reader
 from npbert.tasks.model_files import TextSide, read_tokenizer
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task import Reader
-from npbert.tasks.task_files import read_task
-from npbert.text.keras_embedder import POOLINGS, read_keras_embedder
+from npbert.tasks.task_files import TASK, read_task
 from npbert.text.limits import Limit
 from npbert.text.preprocessors import BertTextEmbedderPreprocessor
 from npbert.text.sentence_transformers import DEFAULT, Modules, read_modules
+from npbert.weights.settings import boolean, damaged
 
 CLASSES: Final = ("BertTextEmbedder",)
 """Keras Hub's names for the task."""
+
+POOLINGS: Final = ("mean", "cls", "max")
+"""Those that the task has."""
 
 
 # -- for `Embedder` --------------------------------------------------------------------------------
@@ -39,12 +43,9 @@ def read_text_side(backbone: BertBackbone, max_seq_length: int | None) -> TextSi
     if path.is_file():
         return _of_archive(path, backbone, max_seq_length)
     kind = kind_of(path)
-    if kind == "keras":
-        modules = read_keras_embedder(path) or DEFAULT
-    else:
-        modules = read_modules(path, config.hidden_dim)
+    modules = modules_in(path, kind, config)
     if not modules.stated:
-        file = "task.json of a BertTextEmbedder" if kind == "keras" else "modules.json"
+        file = f"{TASK} of a BertTextEmbedder" if kind == "keras" else "modules.json"
         warn_caller(
             f"{path} has no {file}, which says how to make one vector of a text:"
             " taking the mean of its tokens, not normalised"
@@ -52,6 +53,19 @@ def read_text_side(backbone: BertBackbone, max_seq_length: int | None) -> TextSi
     tokenizer, limit = read_tokenizer(path, kind, config, max_seq_length)
     masked = tokenizer.pad_token_id if kind == "keras" else None
     return TextSide(tokenizer, modules, limit, masked)
+
+
+def modules_in(directory: Path, kind: Kind, config: BertConfig) -> Modules:
+    """What a model's directory says of pooling and what follows; `DEFAULT` where it is silent.
+
+    Raises:
+        ModelFileError, ConfigError, UnsafeModelError, UnsupportedModelError: a file is damaged, or
+            says what npbert cannot do.
+    """
+    if kind != "keras":
+        return read_modules(directory, config.hidden_dim)
+    task = read_task(directory, CLASSES, config)
+    return DEFAULT if task is None else modules_of(**_pooling(task, directory / TASK))
 
 
 def _of_archive(path: Path, backbone: BertBackbone, max_seq_length: int | None) -> TextSide:
@@ -110,10 +124,19 @@ def saved_embedder(
         settings = _of_modules(read_modules(path, backbone.config.hidden_dim), path)
     elif path is not None:
         task = read_task(path, CLASSES, backbone.config)
-        names = ("pooling_mode", "normalize", "name")
-        settings = {name: task[name] for name in names if task and name in task}
+        if task is not None:
+            named = {"name": task["name"]} if "name" in task else {}
+            settings = _pooling(task, path) | named
     kind = BertTextEmbedderPreprocessor
     return settings, reader(source, backbone, preprocessor, kind, task, max_seq_length)
+
+
+def _pooling(task: dict[str, Any], where: Path) -> dict[str, Any]:
+    """Source: keras_hub/src/models/bert/bert_text_embedder.py, ``get_config``."""
+    mode = task.get("pooling_mode", "mean")
+    if mode not in POOLINGS:
+        raise damaged(where, f"pooling_mode among {', '.join(POOLINGS)}", mode)
+    return {"pooling_mode": mode, "normalize": boolean(task, "normalize", True, where)}
 
 
 def _of_modules(modules: Modules, path: Path) -> dict[str, Any]:

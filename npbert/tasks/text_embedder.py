@@ -25,9 +25,8 @@ from npbert.tasks.embedder import Embedder
 from npbert.tasks.keywords import known_keywords
 from npbert.tasks.loading import SAVED, open_preset
 from npbert.tasks.pooled import Head
-from npbert.tasks.saved_embedder import modules_of, saved_embedder, text_side
+from npbert.tasks.saved_embedder import POOLINGS, modules_of, saved_embedder, text_side
 from npbert.tasks.task import F32, Reader, Task
-from npbert.text.keras_embedder import POOLINGS
 from npbert.text.preprocessors import BertTextEmbedderPreprocessor
 from npbert.weights.names import Tensor
 

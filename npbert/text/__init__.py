@@ -19,7 +19,6 @@
 `limits`                 how many tokens a text may have, and which file said so
 `sentence_transformers`  the modules that make one vector of a text's tokens
 `dense`, `prompts`       its Dense module; its prompts and similarity
-`keras_embedder`         pooling and normalisation of a Keras Hub preset
 ======================== ======================================================================
 
 The ``tokenizers`` library is imported when the first of its tokenizers is loaded.

@@ -13,6 +13,7 @@ from text.tiny_model import (
     write_modules,
     write_tiny_model,
 )
+from weights.model_files import change_json
 
 from npbert import BertBackbone, Embedder
 from npbert.errors import ConfigError, ModelFileError, UnsupportedModelError
@@ -153,3 +154,34 @@ def test_what_the_task_does_not_do_is_no_secret(tmp_path: Path, said: dict[str, 
     write_json(model / "config_sentence_transformers.json", settings)
     with pytest.raises(UnsupportedModelError, match=rf"{next(iter(said))}[\s\S]*use Embedder"):
         BertTextEmbedder.from_preset(model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"pooling_mode": "weightedmean"}, "pooling_mode among mean, cls, max"),
+        ({"pooling_mode": ["mean"]}, "pooling_mode among mean, cls, max"),
+        ({"normalize": "yes"}, "true or false as normalize"),
+    ],
+)
+def test_a_damaged_task(tmp_path: Path, settings: dict[str, object], what: str) -> None:
+    path = keras_preset(tmp_path) / "task.json"
+    change_json(path, lambda task: task["config"].update(settings))
+    for load in (Embedder, BertTextEmbedder.from_preset):
+        with pytest.raises(ModelFileError, match=what):
+            load(tmp_path)
+
+
+def test_a_task_around_another_backbone(tmp_path: Path) -> None:
+    path = keras_preset(tmp_path) / "task.json"
+    change_json(path, lambda task: task["config"]["backbone"]["config"].update(num_layers=9))
+    for load in (Embedder, BertTextEmbedder.from_preset):
+        with pytest.raises(ConfigError, match="num_layers"):
+            load(tmp_path)
+
+
+def test_keras_hubs_defaults(tmp_path: Path) -> None:
+    path = keras_preset(tmp_path) / "task.json"
+    change_json(path, lambda task: [task["config"].pop(n) for n in ("pooling_mode", "normalize")])
+    embedder = Embedder(tmp_path)
+    assert (embedder.pooling, embedder.normalize) == ("mean", True)
