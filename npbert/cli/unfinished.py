@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from npbert.cli.sources import Row
 from npbert.cli.stamp import Stamp, check_same
-from npbert.errors import ConfigError, InputError
+from npbert.errors import ConfigError, InputError, ModelFileError
 
 F32 = NDArray[np.float32]
 
@@ -43,6 +43,7 @@ class Unfinished:
         ConfigError: there is an unfinished run and ``resume`` is False, or another process is at
             it, or the system refuses to write.
         InputError: what is there has another stamp.
+        ModelFileError: what is there is something else.
     """
 
     def __init__(self, output: Path, stamp: Stamp, dimension: int, *, resume: bool) -> None:
@@ -85,14 +86,21 @@ class Unfinished:
             return
 
     def _begin(self, stamp: dict[str, Any]) -> None:
+        first = _packed(stamp, b"")
         self._file.seek(0)
         found = self._record(0)
-        if found is None:
-            self._file.truncate(0)
-            self._file.write(_packed(stamp, b""))
-            self._file.flush()
-        else:
+        if found is not None:
             check_same(found[0], stamp, self.path, _AGAIN)
+        elif os.fstat(self._file.fileno()).st_size > len(first):
+            raise ModelFileError(
+                "its first record is damaged, or npbert did not write it.",
+                where=self.path,
+                fix="delete it to begin again",
+            )
+        else:  # nothing, or what a kill left of the first record
+            self._file.truncate(0)
+            self._file.write(first)
+            self._file.flush()
         self._rows_start = self._file.tell()
 
     def rows(self) -> Iterator[tuple[Row, F32]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from npbert.cli.sources import Row
 from npbert.cli.unfinished import Unfinished
-from npbert.errors import ConfigError, InputError
+from npbert.errors import ConfigError, InputError, ModelFileError
 
 STAMP = {"dimension": 3, "model": "é"}
 ROWS = [Row("one", 5), Row("zwei \n", "b"), Row(""), Row("三" * 40, 2**70)]
@@ -44,12 +44,15 @@ def test_whatever_a_kill_leaves_is_cut_to_whole_rows(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     folder = tmp_path_factory.mktemp("kill")
-    fill(folder)
     path = folder / "v.npy.partial"
+    with begin(folder):
+        first = path.stat().st_size  # rows are stored when this record is on disk
+    path.unlink()
+    fill(folder)
     content = path.read_bytes()
     kept = data.draw(st.integers(0, len(content)))
     noise = data.draw(st.binary(max_size=30) | st.integers(0, 40).map(bytes))
-    path.write_bytes(content[:kept] + noise)
+    path.write_bytes(content[:kept] + (noise if kept >= first else noise[: first - kept]))
     with begin(folder, resume=True) as unfinished:
         done = unfinished.skip(iter(ROWS))
         unfinished.append(ROWS[done:], VECTORS[done:])
@@ -58,12 +61,15 @@ def test_whatever_a_kill_leaves_is_cut_to_whole_rows(
     np.testing.assert_array_equal([vector for _, vector in back], VECTORS)
 
 
-def test_a_damaged_stamp_begins_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"\xff", b"a file of somebody's"])
+def test_what_is_no_unfinished_run_stays(tmp_path: Path, content: bytes) -> None:
     fill(tmp_path)
     path = tmp_path / "v.npy.partial"
-    path.write_bytes(b"\xff" + path.read_bytes()[1:])
-    with begin(tmp_path, resume=True) as unfinished:
-        assert list(unfinished.rows()) == []
+    path.write_bytes(content + path.read_bytes()[1:])
+    before = path.read_bytes()
+    with pytest.raises(ModelFileError, match=r"first record is damaged[\s\S]*delete it"):
+        begin(tmp_path, resume=True)
+    assert path.read_bytes() == before
 
 
 def test_without_resume_nothing_is_lost(tmp_path: Path) -> None:
