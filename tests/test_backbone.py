@@ -277,6 +277,7 @@ def test_what_is_no_list_of_sequences_no_table_and_no_weights():
         BertBackbone.from_weights(model.config, None)
 
 
+@pytest.mark.kernel
 def test_no_pooler_to_pool_with():
     model = BertBackbone(31, 1, 2, 6, 7)
     weights = {name: w for name, w in model.weights() if not name.startswith("pooled")}

@@ -82,6 +82,7 @@ def test_other_real_dtypes_and_layouts() -> None:
     assert similarity([[1, 0]], [[0, 3], [2, 0]], "manhattan").tolist() == [[-4, -1]]
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("function", SIMILARITIES)
 @pytest.mark.parametrize(("A", "B", "D"), [(0, 3, 5), (3, 0, 5), (0, 0, 5), (2, 3, 0)])
 def test_nothing_to_compare(function: str, A: int, B: int, D: int) -> None:
