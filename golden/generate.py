@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from golden import minilm, tasks
+from golden import minilm, policies, tasks
 from golden.bundles import collect, new_bundle, write_bundle
 from golden.cases import CASES, Arrays, Case, build
 from golden.compare import Difference, compare_trees
@@ -75,6 +75,7 @@ def generate(work: Path) -> None:
         write_case(work, case, presets / case.name, directory=case.name)
     write_hf_in_keras(work, presets / HF_TINY_IN_KERAS)
     tasks.write_tasks(work)
+    policies.write_policies(work)
     write_minilm(work)
 
 

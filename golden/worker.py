@@ -46,12 +46,13 @@ def main(backend: str, work: Path) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from golden import keras_presets, keras_side, tasks
+    from golden import keras_presets, keras_side, policies, tasks
 
     for source, dtype in KERAS_SOURCES[backend].items():
         keras_side.run_cases(work, source, dtype)
         keras_presets.run_all(work, source, dtype)
         tasks.run_keras(work, source, dtype)
+    policies.run_keras(work, backend)
 
 
 def _set_environment(backend: str) -> None:

@@ -6,15 +6,17 @@ Source: keras_hub/src/models/bert/bert_backbone.py and keras_hub/src/models/back
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npbert import dtype_policy, stages
 from npbert.caller import warn_caller
 from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig, unknown_name
+from npbert.dtype_policy import DTypePolicy, numpy_dtype
 from npbert.engine.inputs import check_inputs, check_kept, check_segments, check_sequences
 from npbert.engine.packed import random_weights
 from npbert.engine.run import Engine
@@ -22,14 +24,17 @@ from npbert.engine.threads import thread_count
 from npbert.errors import ConfigError, InputTypeError
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.progress import progress
-from npbert.weights.checks import Place, collect, real_array, to_float32
+from npbert.simd.precision import Precision
+from npbert.stages import Cache, Names
+from npbert.weights.checks import collect_given
+from npbert.weights.dtypes import rounded
 from npbert.weights.names import weight_shapes
 
 if TYPE_CHECKING:
     from npbert.presets import Preset
     from npbert.presets.savable import Model
 
-F32 = NDArray[np.float32]
+Array = NDArray[Any]
 _KERAS_FIELDS = (
     *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
     *("dropout", "max_sequence_length", "num_segments"),
@@ -75,7 +80,9 @@ class Backbone:
             load_weights: False gives the architecture with fresh random weights.
             trust: False for files from an unknown source: HDF5, which C code reads, is then read by
                 another process, with limits of time and memory. Only the time it takes differs.
-            num_threads, dtype, name: as in `BertBackbone`.
+            num_threads, name: as in `BertBackbone`.
+            dtype: as in `BertBackbone`; without it, and without a global default that was set, a
+                Keras preset has the policy that it was saved with, and all others have float32.
             **overrides: config fields to replace, for instance ``activation="gelu_approximate"``.
 
         Raises:
@@ -84,8 +91,10 @@ class Backbone:
         """
         from npbert.presets import load_preset
 
-        loaded = load_preset(preset, load_weights=load_weights, overrides=overrides, trust=trust)
-        return BertBackbone._from_loaded(loaded, num_threads=num_threads, dtype=dtype, name=name)
+        loaded = load_preset(
+            preset, load_weights=load_weights, overrides=overrides, trust=trust, dtype=dtype
+        )
+        return BertBackbone._from_loaded(loaded, num_threads=num_threads, name=name)
 
 
 class BertBackbone(Backbone):
@@ -100,7 +109,10 @@ class BertBackbone(Backbone):
         dropout: the training rate; above 0 or not decides how a fully masked row is treated.
         max_sequence_length: P.
         num_segments: S.
-        dtype: None or ``"float32"``.
+        dtype: the policy: ``"float32"``, ``"float64"``, ``"float16"``, ``"bfloat16"``,
+            ``"mixed_float16"``, ``"mixed_bfloat16"``, ``"float16_from_float32"``,
+            ``"bfloat16_from_float32"`` (see `npbert.dtype_policy`), or what Keras has for one. None
+            is `npbert.config.dtype_policy`, float32 unless another was set.
         activation: ``"gelu_approximate"`` (Keras Hub's tanh) or ``"gelu"`` (erf).
         layer_norm_epsilon: added to every variance.
         seed: of the random initial weights; None draws new ones each time.
@@ -153,27 +165,28 @@ class BertBackbone(Backbone):
             layer_norm_epsilon=layer_norm_epsilon,
         )
         check_seed(seed)
-        weights = random_weights(weight_shapes(config), seed)
-        self._set_up(config, weights, num_threads=num_threads, dtype=dtype, name=name)
+        policy = dtype_policy.get(dtype)
+        weights = _fresh(config, policy, seed)
+        self._set_up(config, weights, policy, num_threads=num_threads, name=name)
 
     def _set_up(
         self,
         config: BertConfig,
-        weights: dict[str, F32],
+        weights: dict[str, Array],
+        policy: DTypePolicy,
         *,
         num_threads: int | None = None,
-        dtype: object = None,
         name: str | None = None,
         path: Path | None = None,
     ) -> None:
-        _check_dtype(dtype)
         if name is not None and not isinstance(name, str):
             raise ConfigError("name must be a str.", received=repr(name))
+        _check_range(weights, policy)
         self.config = config
         self.name = name or "bert_backbone"
         self.path = path
         threads, self.num_threads_reason = thread_count(num_threads)
-        self._engine = Engine(config, weights, threads)
+        self._engine = Engine(config, weights, threads, policy)
 
     @classmethod
     def from_weights(
@@ -189,13 +202,13 @@ class BertBackbone(Backbone):
 
         Args:
             config: the model's.
-            weights: Keras Hub's variable paths (`weights` yields them) -> arrays, copied as
-                float32; ``pooled_dense`` may be absent.
+            weights: Keras Hub's variable paths (`weights` yields them) -> arrays, copied in the
+                policy's variable dtype; ``pooled_dense`` may be absent.
             num_threads, dtype, name: as in the constructor.
 
         Raises:
-            WeightError: a tensor is missing, extra, not finite, or of another shape than the config
-                implies.
+            WeightError: a tensor is missing, extra, not finite, too large for the dtype, or of
+                another shape than the config implies.
         """
         if not isinstance(config, BertConfig) or not isinstance(weights, Mapping):
             raise InputTypeError(
@@ -203,31 +216,46 @@ class BertBackbone(Backbone):
                 received=f"{type(config).__name__}, {type(weights).__name__}",
             )
         shapes = weight_shapes(config, pooler="pooled_dense/kernel" in weights)
-        copies = collect(
-            [Place(name, name, shape) for name, shape in shapes.items()],
-            {name: real_array(value, name) for name, value in weights.items()},
-            shape_of=np.shape,
-            read=lambda place, array: to_float32(array).copy(),
-            where="the weights given",
-        )
+        policy = dtype_policy.get(dtype)
+        copies = collect_given(shapes, weights, policy.variable_dtype)
         model = BertBackbone.__new__(BertBackbone)
-        model._set_up(config, copies, num_threads=num_threads, dtype=dtype, name=name)
+        model._set_up(config, copies, policy, num_threads=num_threads, name=name)
         return model
 
     @classmethod
     def _from_loaded(cls, loaded: Preset, **settings: Any) -> BertBackbone:
-        weights = loaded.weights
+        weights, policy = loaded.weights, loaded.policy
         if weights is None:
-            weights = random_weights(weight_shapes(loaded.config), None)
+            weights = _fresh(loaded.config, policy, None)
         model = BertBackbone.__new__(BertBackbone)
-        model._set_up(loaded.config, weights, path=loaded.path, **settings)
+        model._set_up(loaded.config, weights, policy, path=loaded.path, **settings)
         return model
 
     # -- running ---------------------------------------------------------------------------------
 
+    @overload
     def __call__(
         self, inputs: Mapping[str, ArrayLike], skip_padding: bool = False
-    ) -> dict[str, F32]:
+    ) -> dict[str, Array]: ...
+
+    @overload
+    def __call__(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        skip_padding: bool = False,
+        *,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> dict[str, Any]: ...
+
+    def __call__(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        skip_padding: bool = False,
+        *,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> dict[str, Any]:
         """Run the encoder.
 
         Args:
@@ -236,10 +264,14 @@ class BertBackbone(Backbone):
                 ``padding_mask`` of 0 keeps a token from being looked at; anything else lets it.
             skip_padding: compute kept tokens only. They get the same bits; ``sequence_output`` is 0
                 at the others.
+            output_hidden_states: return ``hidden_states`` too, as transformers does: a tuple of the
+                embeddings and each layer's output, L + 1 arrays (B, T, D).
+            output_attentions: return ``attentions`` too: the probabilities of each layer, a tuple
+                of L arrays (B, N, T, T).
 
         Returns:
-            ``sequence_output`` (B, T, D) and ``pooled_output`` (B, D), float32; the second is
-            absent when the model was loaded from files without a pooler.
+            ``sequence_output`` (B, T, D) and ``pooled_output`` (B, D), in the policy's compute
+            dtype; the second is absent when the model was loaded from files without a pooler.
 
         Raises:
             InputError, InputTypeError: what is wrong with ``inputs``, and how to mend it.
@@ -249,7 +281,18 @@ class BertBackbone(Backbone):
         outputs = self._engine.empty_outputs(B, T)
         if B:
             self._engine.fill(outputs, checked, skip_padding=skip_padding)
-        return outputs
+        if not (output_hidden_states or output_attentions):
+            return outputs
+        layers = [f"layer.{i}" for i in range(self.config.num_layers)]
+        hidden = ["embeddings.layer_norm", *(f"{layer}.output_layer_norm" for layer in layers)]
+        probs = [f"{layer}.probs" for layer in layers]
+        seen = self._engine.stages(checked, {*hidden, *probs})
+        more: dict[str, Any] = dict(outputs)
+        if output_hidden_states:
+            more["hidden_states"] = tuple(seen[name] for name in hidden)
+        if output_attentions:
+            more["attentions"] = tuple(seen[name] for name in probs)
+        return more
 
     def predict(
         self,
@@ -258,7 +301,7 @@ class BertBackbone(Backbone):
         *,
         show_progress_bar: bool | None = None,
         skip_padding: bool = False,
-    ) -> dict[str, F32]:
+    ) -> dict[str, Array]:
         """Run the encoder over many sequences, ``batch_size`` at a time.
 
         Args:
@@ -289,7 +332,7 @@ class BertBackbone(Backbone):
         sequences: Sequence[NDArray[np.integer[Any]]],
         segment_ids: Sequence[NDArray[np.integer[Any]]] | None = None,
         padding_mask: Sequence[ArrayLike] | None = None,
-    ) -> tuple[F32, NDArray[np.int64]]:
+    ) -> tuple[Array, NDArray[np.int64]]:
         """Run sequences of token ids that were never padded.
 
         Args:
@@ -299,14 +342,15 @@ class BertBackbone(Backbone):
 
         Returns:
             (R, padded D) rows, sequence after sequence, and (B + 1,) where each begins. D is padded
-            to whole vectors, for `npbert.ops.pooling`'s kernels.
+            to whole vectors, for `npbert.ops.pooling`'s kernels. A policy of 16 bits has rows of
+            float32 with values of 16 bits.
         """
         ids = check_sequences(sequences, self.config)
         segments = None if segment_ids is None else check_segments(segment_ids, ids, self.config)
         kept = None if padding_mask is None else check_kept(padding_mask, ids)
         return self._engine.rows(ids, segments, kept)
 
-    def pool_ragged(self, rows: F32, starts: NDArray[np.int64]) -> F32:
+    def pool_ragged(self, rows: Array, starts: NDArray[np.int64]) -> Array:
         """``pooled_output`` of the sequences that `encode_ragged` ran: (B, padded D).
 
         Raises:
@@ -330,15 +374,54 @@ class BertBackbone(Backbone):
             )
 
     def run_with_cache(
-        self, inputs: Mapping[str, ArrayLike]
-    ) -> tuple[dict[str, F32], dict[str, F32]]:
-        """Run the encoder and keep every stage: (outputs, {stage name: value}).
+        self, inputs: Mapping[str, ArrayLike], names_filter: Names = None
+    ) -> tuple[dict[str, Array], Cache]:
+        """Run the encoder and keep its stages: (outputs, {stage name: value}).
 
-        The names are those of `npbert.reference`; the bits are those of a plain call.
+        Args:
+            inputs: as in a call.
+            names_filter: which stages to keep: a name or several, also those of other libraries
+                (see `npbert.stages`), or a function that says yes to a name; None keeps all.
+
+        Returns:
+            The outputs of a call, to the bit, and the stages, whose names are those of
+            `npbert.reference`. The cache answers to other libraries' names too.
+
+        Raises:
+            ConfigError: the model has no stage of a name. InputError, InputTypeError: as in a call.
         """
+        wanted = stages.choose(names_filter, self._stage_names())
         checked = check_inputs(inputs, self.config)
-        outputs = self(inputs)
-        return outputs, {**self._engine.stages(checked), **outputs}
+        return self(inputs), Cache(self._engine.stages(checked, wanted))
+
+    def run_with_hooks(
+        self, inputs: Mapping[str, ArrayLike], hooks: Mapping[str, Callable[[Array], Any]]
+    ) -> dict[str, Array]:
+        """Run the encoder, and let functions look at stages or replace them.
+
+        Args:
+            inputs: as in a call.
+            hooks: stage name, as in `run_with_cache`, -> a function of the stage's value, in the
+                shape that the cache gives it. What it returns takes the stage's place, and all that
+                follows is computed from it; None leaves the stage as it is.
+
+        Returns:
+            The outputs, as of a call. Hooks that return None change no bit of them.
+
+        Raises:
+            ConfigError, InputError, InputTypeError: as in `run_with_cache`; a hook returns another
+                shape.
+
+        Example:
+            >>> model.run_with_hooks(inputs, {"layer.0.probs": lambda p: np.full_like(p, 0.1)})
+        """
+        known = self._stage_names()
+        named = {stages.checked(name, known): hook for name, hook in hooks.items()}
+        checked = check_inputs(inputs, self.config)
+        return self._engine.stages(checked, stages.OUTPUTS, named)
+
+    def _stage_names(self) -> list[str]:
+        return stages.names(self.config, pooler=self._engine.weights.pooler is not None)
 
     def prepare(self) -> None:
         """Compile or load the kernels now rather than in the first call."""
@@ -349,15 +432,39 @@ class BertBackbone(Backbone):
         """How many threads a call uses at most; ``num_threads_reason`` says why."""
         return self._engine.num_threads
 
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the model keeps its weights in, and what it computes in."""
+        return self._engine.policy
+
+    @property
+    def compute_dtype(self) -> str:
+        """What activations are rounded to, and what outputs come in."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """What the weights are kept in; Keras calls it ``dtype`` too."""
+        return self.dtype_policy.variable_dtype
+
+    dtype = variable_dtype
+
+    @property
+    def precision(self) -> Precision:
+        """What the kernels compute in, and `encode_ragged`'s rows are of."""
+        return self._engine.weights.precision
+
     # -- weights and config ----------------------------------------------------------------------
 
     @property
     def token_embedding(self) -> TokenEmbedding:
         """The token table as a layer: ids to vectors, or in reverse vectors to logits."""
-        return TokenEmbedding(self._engine.weights.tables["token"], self.config.hidden_dim)
+        weights, D = self._engine.weights, self.config.hidden_dim
+        variable = weights.variable("token_embedding/embeddings")
+        return TokenEmbedding(weights.tables["token"], D, weights.precision, variable)
 
-    def weights(self) -> Iterator[tuple[str, F32]]:
-        """(Keras Hub's variable path, a copy of the tensor), in Keras's order."""
+    def weights(self) -> Iterator[tuple[str, Array]]:
+        """(Keras Hub's variable path, a copy of the tensor in its own dtype), in Keras's order."""
         return self._engine.weights.unpack()
 
     def count_params(self) -> int:
@@ -374,7 +481,7 @@ class BertBackbone(Backbone):
             ours["activation"] = self.config.activation
         if self.config.layer_norm_epsilon != KERAS_LAYER_NORM_EPSILON:
             ours["layer_norm_epsilon"] = self.config.layer_norm_epsilon
-        return {**keras_settings(self.config, self.name, "float32"), **ours}
+        return {**keras_settings(self.config, self.name, self.dtype_policy.name), **ours}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -401,7 +508,7 @@ class BertBackbone(Backbone):
         preset_dir: str | os.PathLike[str],
         max_shard_size: float | None = 10,
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         allow_lossy: bool = False,
     ) -> None:
         """Write a directory that ``from_preset`` loads, Keras Hub's too.
@@ -412,7 +519,8 @@ class BertBackbone(Backbone):
         Args:
             preset_dir: made if there is none. Other files in it stay.
             max_shard_size: GiB; a larger model's weights are written as several files.
-            dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``, rounded to the nearest.
+            dtype: of the numbers in the files, ``"float32"``, ``"float64"``, ``"float16"`` or
+                ``"bfloat16"``, rounded to the nearest; None is what the model keeps them in.
             allow_lossy: Keras Hub's format holds no erf GELU and no epsilon other than 1e-12. True
                 saves such a model all the same: with a warning, and a note in metadata.json.
 
@@ -434,7 +542,7 @@ class BertBackbone(Backbone):
         self,
         filepath: str | os.PathLike[str],
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         allow_lossy: bool = False,
     ) -> None:
         """Write a ``.keras`` archive, which ``keras.saving.load_model`` loads.
@@ -450,7 +558,7 @@ class BertBackbone(Backbone):
         filepath: str | os.PathLike[str],
         max_shard_size: float | None = None,
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
     ) -> None:
         """Write the weights alone, as Keras does.
 
@@ -494,14 +602,16 @@ class BertBackbone(Backbone):
         if skip_mismatch:
             weights = self._matching(path, trust)
         else:
-            weights = load_file(path, self.config, trust=trust)
-        self._engine = Engine(self.config, weights, self.num_threads)
+            weights = load_file(path, self.config, trust=trust, dtype=self.variable_dtype)
+        _check_range(weights, self.dtype_policy)
+        self._engine = Engine(self.config, weights, self.num_threads, self.dtype_policy)
 
-    def _matching(self, path: Path, trust: bool) -> dict[str, F32]:
+    def _matching(self, path: Path, trust: bool) -> dict[str, Array]:
         """What fits of the file, and this model's own tensors for the rest."""
         from npbert.weights.load_file import load_matching
 
-        loaded, skipped = load_matching(path, self.config, trust=trust)
+        dtype = self.variable_dtype
+        loaded, skipped = load_matching(path, self.config, trust=trust, dtype=dtype)
         for tensor, reason in skipped.items():
             warn_caller(f"{tensor} is not loaded from {path}: {reason}")
         both = dict(self.weights()) | loaded
@@ -509,7 +619,7 @@ class BertBackbone(Backbone):
         return {name: both[name] for name in weight_shapes(self.config, pooler=pooler)}
 
     def export_to_transformers(
-        self, path: str | os.PathLike[str], *, dtype: str = "float32"
+        self, path: str | os.PathLike[str], *, dtype: str | None = None
     ) -> None:
         """Write config.json and model.safetensors, which transformers loads; holds every model.
 
@@ -523,7 +633,7 @@ class BertBackbone(Backbone):
         from npbert.presets.savable import Model
 
         pooler = self._engine.weights.pooler is not None
-        return Model(self.config, self.weights(), pooler, self.name)
+        return Model(self.config, self.weights(), pooler, self.name, self.dtype_policy)
 
     def summary(self) -> None:
         """Print the layers, their shapes and their parameters as a table."""
@@ -569,18 +679,13 @@ def check_seed(seed: object) -> None:
         )
 
 
-def _check_dtype(dtype: object) -> None:
-    """None, "float32", a serialised policy of that name, or anything whose ``.name`` it is."""
-    if isinstance(dtype, Mapping):
-        settings = dtype.get("config")
-        found = settings.get("name") if isinstance(settings, Mapping) else None
-    else:
-        found = dtype if isinstance(dtype, str | None) else getattr(dtype, "name", repr(dtype))
-    if found not in (None, "float32"):
-        raise ConfigError(
-            "this dtype is not supported.",
-            where="dtype",
-            received=repr(found),
-            expected="None or 'float32'",
-            fix="float64 is what npbert.reference computes in; 16-bit policies are to come",
-        )
+def _check_range(weights: Mapping[str, Array], policy: DTypePolicy) -> None:
+    """Refuse what a mixed policy could not use: it keeps more than it rounds to."""
+    if policy.compute_dtype != policy.variable_dtype == "float32":
+        for name, tensor in weights.items():
+            rounded(tensor, policy.compute_dtype, name)
+
+
+def _fresh(config: BertConfig, policy: DTypePolicy, seed: int | None) -> dict[str, Array]:
+    """Random weights in the policy's variable dtype."""
+    return random_weights(weight_shapes(config), seed, numpy_dtype(policy.variable_dtype))

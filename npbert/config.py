@@ -11,6 +11,8 @@ import dataclasses
 from difflib import get_close_matches
 from typing import Any, Final
 
+from npbert.dtype_policy import dtype_policy as dtype_policy
+from npbert.dtype_policy import set_dtype_policy as set_dtype_policy
 from npbert.errors import ConfigError
 
 ACTIVATIONS: Final = ("gelu_approximate", "gelu")

@@ -4,6 +4,7 @@ Every golden case carries 28 fixed-seed sequences (its accuracy set) and what Ke
 them: in float64 on TensorFlow, which is the truth here, and in float32 on TensorFlow and JAX. For
 each sequence and each of the two outputs, the root-mean-square error of npbert over that of a
 backend is one ratio; the table has their geometric means. Below 1 is closer to float64 than Keras.
+A second table has the other dtype policies, see `policy_accuracy`.
 """
 
 from __future__ import annotations
@@ -98,4 +99,6 @@ def table(measured: list[Case]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(cases()))
+    import policy_accuracy
+
+    print(table(cases()), policy_accuracy.table(), sep="\n\n")

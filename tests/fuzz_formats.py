@@ -70,7 +70,7 @@ def _load_h5(path: Path, *, trust: bool) -> Arrays:
 
 
 def _load_keras(path: Path, *, trust: bool) -> Arrays:
-    weights = load_preset(path, trust=trust).weights
+    weights = load_preset(path, trust=trust, dtype="float32").weights
     assert weights is not None
     return weights
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from npbert.backbone import BertBackbone
 from npbert.config import BertConfig
+from npbert.dtype_policy import KERAS, DTypePolicy, numpy_dtype
 from npbert.parity.bundle import Bundle, load_bundle
 from npbert.tasks.masked_lm import BertMaskedLM
 from npbert.tasks.task import Task
@@ -31,6 +32,14 @@ HEAD_CASES = (
     *("heads/classifier", "heads/masked_lm"),
     *("heads/hf_classifier", "heads/hf_masked_lm", "heads/hf_masked_lm_tanh"),
 )
+
+POLICIES = (*KERAS, "float16_from_float32", "bfloat16_from_float32")
+"""Every dtype policy; float32 is the first."""
+CASES_OF = dict.fromkeys(POLICIES, ("odd_width", "hf_odd_width_erf", "long"))
+CASES_OF["float32"] = CASES
+"""By policy. All have one source: three cases will do for each but float32, if they have both mask
+paths, both GELUs, and sums longer than one part."""
+MODELS = tuple((case, dtype) for dtype, cases in CASES_OF.items() for case in cases)
 
 OUTPUTS = ("sequence_output", "pooled_output")
 Arrays = Mapping[str, NDArray[Any]]
@@ -57,19 +66,22 @@ def weights(case: str, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
     return {name: w.astype(dtype) for name, w in bundle(case).group("weights").items()}
 
 
-def unchecked_backbone(
-    config: BertConfig, weights: Arrays, *, num_threads: int | None = 1
-) -> BertBackbone:
+def unchecked_backbone(config: BertConfig, weights: Arrays, dtype: str = "float32") -> BertBackbone:
     """A model of weights that `BertBackbone.from_weights` would refuse: with NaN in them."""
-    model = BertBackbone.__new__(BertBackbone)
-    model._set_up(config, dict(weights), num_threads=num_threads)
+    model, policy = BertBackbone.__new__(BertBackbone), DTypePolicy(dtype)
+    kept = numpy_dtype(policy.variable_dtype)
+    model._set_up(
+        config, {name: w.astype(kept) for name, w in weights.items()}, policy, num_threads=1
+    )
     return model
 
 
 @cache
-def backbone(case: str, num_threads: int = 1) -> BertBackbone:
-    """The case's model, made once for each number of threads."""
-    return BertBackbone.from_weights(config(case), weights(case), num_threads=num_threads)
+def backbone(case: str, num_threads: int = 1, dtype: str = "float32") -> BertBackbone:
+    """The case's model, made once for each number of threads and dtype policy."""
+    return BertBackbone.from_weights(
+        config(case), weights(case), num_threads=num_threads, dtype=dtype
+    )
 
 
 def exact_source(case: str) -> str:
@@ -150,16 +162,17 @@ def first_divergence(
     return None
 
 
-def bits(array: NDArray[Any]) -> NDArray[np.uint32]:
-    """The float32 array as integers, so that equal means equal to the last bit, NaN and -0 too."""
-    assert array.dtype == np.float32
-    return np.ascontiguousarray(array).view(np.uint32)
+def bits(array: NDArray[Any]) -> NDArray[Any]:
+    """The floats as integers, so that equal means equal to the last bit, NaN and -0 too."""
+    assert array.dtype.name in ("float32", "float64", "float16", "bfloat16")
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
 def assert_same_bits(ours: Arrays, theirs: Arrays, where: Any = ...) -> None:
     """Both dictionaries hold the same arrays, bit for bit; ``where`` selects from each."""
     assert ours.keys() == theirs.keys()
     for name, array in ours.items():
+        assert array.dtype == theirs[name].dtype, name
         np.testing.assert_array_equal(bits(array[where]), bits(theirs[name][where]), name)
 
 
@@ -167,5 +180,6 @@ def sha256(outputs: Arrays) -> str:
     """One hash of the two outputs."""
     digest = hashlib.sha256()
     for name in OUTPUTS:
-        digest.update(np.ascontiguousarray(outputs[name], "<f4").tobytes())
+        whole = bits(outputs[name])
+        digest.update(whole.astype(whole.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()

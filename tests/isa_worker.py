@@ -2,6 +2,10 @@
 
 Prints a JSON object: Numba's target, one hash for each number of threads and batch size, and what
 the assembly of the matrix product is made of.
+
+    python isa_worker.py PRECISION
+
+Only checks the kernels of another precision against their own hashes.
 """
 
 from __future__ import annotations
@@ -9,12 +13,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 
 import goldens
 import numpy as np
 
+from npbert.engine import forward, self_check
 from npbert.simd import cache, gemm, isa
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import PRECISIONS
 
 CASES = ("odd_width", "wide_dropout_zero", "hf_deep_erf", "long")
 THREADS, BATCHES = (1, 2), (1, 32)
@@ -71,7 +78,18 @@ def assembly() -> str:
     return "\n".join(fresh.dispatcher.inspect_asm().values())
 
 
+def check(name: str) -> dict[str, str]:
+    """Raises where a stage has another hash."""
+    precision = PRECISIONS[name]
+    forward.prepare(forward.kernels(precision))
+    self_check.check(precision, 1)
+    return {"isa": isa.current().name, "passed": name}
+
+
 def main() -> None:
+    if len(sys.argv) > 1:
+        print(json.dumps(check(sys.argv[1])))
+        return
     code = assembly()
     report = {
         "target": isa.target(),

@@ -10,6 +10,7 @@ from pathlib import Path
 import accuracy
 import goldens
 import numpy as np
+import policy_accuracy
 import pytest
 import tolerances
 from goldens import KERAS_CASES
@@ -44,12 +45,13 @@ def test_no_case_has_an_outlier(measured):
     )
 
 
-def test_one_command_prints_the_table(measured, tmp_path):
+def test_one_command_prints_the_tables(measured, tmp_path):
     script = Path(accuracy.__file__)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == accuracy.table(measured) + "\n"
-    assert done.stdout.splitlines()[-1].startswith("| **all** | 280 |")
+    tables = accuracy.table(measured), policy_accuracy.table()
+    assert done.stdout == "\n\n".join(tables) + "\n"
+    assert tables[0].splitlines()[-1].startswith("| **all** | 280 |")
 
 
 def test_the_readme_has_the_table(measured):

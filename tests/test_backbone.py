@@ -2,7 +2,7 @@
 
 What it computes is tested against the goldens in ``test_golden_kernels.py``, its inputs in
 ``engine/test_inputs.py``, `predict` and `token_embedding` in ``test_backbone_calls.py``, presets in
-``test_backbone_presets.py``.
+``test_backbone_presets.py``, other dtypes than float32 in ``test_backbone_dtype.py``.
 """
 
 from __future__ import annotations
@@ -129,26 +129,6 @@ class _Policy:
 )
 def test_dtypes_that_are_float32(dtype):
     assert make(dtype=dtype).get_config()["dtype"]["config"]["name"] == "float32"
-
-
-@pytest.mark.parametrize(
-    ("dtype", "received"),
-    [
-        ("float64", "'float64'"),
-        ("bfloat16", "'bfloat16'"),
-        ("mixed_float16", "'mixed_float16'"),
-        (np.dtype("float16"), "'float16'"),
-        ("foo", "'foo'"),
-        (5, "'5'"),
-        ({"config": {"name": "int8"}}, "'int8'"),
-    ],
-)
-def test_another_dtype_says_what_is_supported(dtype, received):
-    with pytest.raises(ConfigError, match="this dtype is not supported") as error:
-        make(dtype=dtype)
-    assert error.value.received == received
-    assert error.value.expected == "None or 'float32'"
-    assert "npbert.reference" in error.value.fix
 
 
 # -- weights ---------------------------------------------------------------------------------------

@@ -107,14 +107,17 @@ _COPIES = """
 import copy, pickle, sys
 sys.path.insert(0, "tests")
 import goldens
-model, batch = goldens.backbone("deep", 2), goldens.inputs("deep")
-expected = model(batch)
-for again in (copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))):
-    assert again.get_config() == model.get_config()
-    assert again.num_threads == 2
-    for _ in range(3):
-        goldens.assert_same_bits(again(batch), expected)
-print("three")
+for dtype in goldens.POLICIES:
+    model, batch = goldens.backbone("deep", 2, dtype), goldens.inputs("deep")
+    expected, weights = model(batch), dict(model.weights())
+    for again in (copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))):
+        assert again.get_config() == model.get_config()
+        assert again.dtype_policy == model.dtype_policy
+        assert again.num_threads == 2
+        goldens.assert_same_bits(dict(again.weights()), weights)
+        for _ in range(3):
+            goldens.assert_same_bits(again(batch), expected)
+    print(dtype)
 """
 
 
@@ -123,4 +126,4 @@ def test_a_copied_or_pickled_model_gives_the_same_bits():
     """Kernels need aligned memory, and a plain copy of an array is not: a process of its own."""
     command, root = [sys.executable, "-c", _COPIES], Path(__file__).parents[1]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
-    assert (done.returncode, done.stdout) == (0, "three\n"), done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, [*goldens.POLICIES]), done.stderr

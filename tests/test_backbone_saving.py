@@ -7,6 +7,7 @@ import pytest
 from goldens import PRESETS, bits
 
 from npbert import BertBackbone
+from npbert.dtype_policy import KERAS, numpy_dtype
 from npbert.errors import ConfigError, ModelFileError, NpbertError, WeightError
 
 # L 2, N 3, H 4, S 5, P 7, V 11, D 12, F 13
@@ -16,8 +17,8 @@ SIZES = dict(
         (11, 2, 3, 12, 13),
     )
 ) | {"max_sequence_length": 7, "num_segments": 5}
-SMALL = 1e-6
-DTYPES = ("float32", "float16", "bfloat16")
+SMALL = 2e-6
+DTYPES = ("float32", "float64", "float16", "bfloat16")
 
 
 @pytest.fixture
@@ -30,17 +31,19 @@ def other():
     return BertBackbone(**SIZES, seed=2, num_threads=1)
 
 
-def assert_same(model, other):
+def assert_same(model, other, dtype="float32"):
+    """Equal bits in the other's dtype, which holds the first one's numbers."""
     ours, theirs = dict(model.weights()), dict(other.weights())
     assert list(ours) == list(theirs)
     for name, tensor in ours.items():
-        np.testing.assert_array_equal(bits(tensor), bits(theirs[name]), name)
+        assert theirs[name].dtype == numpy_dtype(dtype)
+        assert theirs[name].tobytes() == tensor.astype(numpy_dtype(dtype)).tobytes(), name
 
 
 def narrowed(model, dtype, tmp_path):
     """A model whose weights ``dtype`` holds exactly: saved in it once, and loaded."""
     model.save_to_preset(tmp_path / f"narrow_{dtype}", dtype=dtype)
-    return BertBackbone.from_preset(tmp_path / f"narrow_{dtype}")
+    return BertBackbone.from_preset(tmp_path / f"narrow_{dtype}", dtype="float32")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -51,15 +54,38 @@ def test_presets_archives_and_weights_come_back(model, tmp_path, dtype):
     model.save(tmp_path / "model.keras", dtype=dtype)
     model.export_to_transformers(tmp_path / "hf", dtype=dtype)
     for name in ("one", "several", "model.keras", "hf"):
+        own = "float32" if name == "hf" else dtype  # Keras's files say what the model computes in
         loaded = BertBackbone.from_preset(tmp_path / name)
         assert loaded.config == model.config, name
-        assert_same(loaded, model)
+        assert loaded.dtype_policy.name == own
+        assert_same(model, loaded, own)
+        assert_same(model, BertBackbone.from_preset(tmp_path / name, dtype="float32"))
     model.save_weights(tmp_path / "a.weights.h5", dtype=dtype)
     model.save_weights(tmp_path / "b.weights.json", max_shard_size=SMALL, dtype=dtype)
     for name in ("a.weights.h5", "b.weights.json", "model.keras", "one/model.weights.h5"):
-        fresh = BertBackbone(**SIZES, seed=3, num_threads=1)
-        fresh.load_weights(tmp_path / name)
-        assert_same(fresh, model)
+        for own in {"float32", dtype}:
+            fresh = BertBackbone(**SIZES, seed=3, num_threads=1, dtype=own)
+            fresh.load_weights(tmp_path / name)
+            assert_same(model, fresh, own)
+
+
+@pytest.mark.parametrize("dtype", [*KERAS, "bfloat16_from_float32"])
+def test_a_model_is_saved_in_its_own_policy(tmp_path, dtype):
+    model = BertBackbone(**SIZES, seed=2, num_threads=1, dtype=dtype)
+    model.save_to_preset(tmp_path / "one")
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "a.weights.h5")
+    model.export_to_transformers(tmp_path / "hf")
+    for name in ("one", "model.keras", "hf"):
+        said = None if dtype in KERAS and name != "hf" else dtype
+        loaded = BertBackbone.from_preset(tmp_path / name, dtype=said)
+        assert loaded.dtype_policy.name == dtype
+        assert_same(model, loaded, model.variable_dtype)
+    loaded = BertBackbone.from_preset(tmp_path / "one", dtype=dtype)
+    loaded.save_weights(tmp_path / "b.weights.h5")
+    whole = (tmp_path / "a.weights.h5").read_bytes()
+    assert (tmp_path / "b.weights.h5").read_bytes() == whole
+    assert (tmp_path / "one" / "model.weights.h5").read_bytes() == whole
 
 
 def test_the_name_is_kept_in_the_file(model, tmp_path):

@@ -61,8 +61,8 @@ def test_any_real_dtype_and_layout():
 def test_settings():
     model = make({}, num_threads=3, name="mine")
     assert (model.num_threads, model.name) == (3, "mine")
-    with pytest.raises(ConfigError, match="this dtype is not supported"):
-        make({}, dtype="float64")
+    with pytest.raises(ConfigError, match="dtype is not one that npbert has"):
+        make({}, dtype="float8")
 
 
 def test_without_a_pooler():
@@ -88,12 +88,17 @@ def test_another_shape(shape):
     assert (error.received, error.expected) == (shape, "(20,), from the config")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_not_finite(value):
     gamma = np.ones(20)
     gamma[3] = value
-    error = refuse(f"^'{GAMMA}' has 1 value not finite in float32", {GAMMA: gamma})
+    error = refuse(f"^'{GAMMA}' has 1 value not finite in float64", {GAMMA: gamma})
     assert error.received.endswith(" at [3]")
+
+
+def test_a_value_that_float32_cannot_hold():
+    error = refuse(f"^'{GAMMA}' has values too large for float32", {GAMMA: np.full(20, -1e300)})
+    assert (error.received, error.expected) == ("1e+300", "at most 3.4028e38")
 
 
 @pytest.mark.parametrize("value", ["x" * 20, ["x"] * 20, [[1], [2, 3]], np.ones(20, complex)])

@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "npbert"
 SOURCES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))
-BASE = {"caller", "config", "errors", "shapes", "progress", "user_cache"}
+BASE = {
+    *("caller", "config", "dtype_policy", "errors", "shapes", "stages", "progress"),
+    "user_cache",
+}
 LOWER = BASE | {
     "summary",
     "text",
@@ -30,7 +33,8 @@ MAY_USE = {  # part -> the parts it may import, besides itself
     "shapes": set(),
     "errors": set(),
     "caller": set(),
-    "config": {"errors"},
+    "config": {"errors", "dtype_policy"},
+    "dtype_policy": {"errors"},
     "progress": {"errors"},
     "user_cache": {"errors"},
     "summary": BASE,

@@ -41,10 +41,10 @@ def difference(ours: Mapping[int, NDArray[Any]], theirs: Mapping[int, NDArray[An
     return largest
 
 
-def verdict(difference: float) -> str | None:
+def verdict(difference: float, tolerance: float = TOLERANCE) -> str | None:
     """The error of a row whose numbers are others, or None."""
-    if difference <= TOLERANCE:
+    if difference <= tolerance:
         return None
     return (
-        f"computes something else: {difference:.2g} from npbert, at most {TOLERANCE:.0e} expected"
+        f"computes something else: {difference:.2g} from npbert, at most {tolerance:.0e} expected"
     )

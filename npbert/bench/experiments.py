@@ -135,7 +135,7 @@ def _enter(
         ours[entry.name, threads] = outputs
     if (entry.reference, threads) in ours:
         row.difference = checks.difference(ours[entry.reference, threads], outputs)
-        row.error = checks.verdict(row.difference)
+        row.error = checks.verdict(row.difference, entry.tolerance)
     return Contestant(row, (process,), name)
 
 

@@ -55,8 +55,8 @@ def _cells(race: Race, row: Row) -> list[str]:
     ratios = ["-", "-"]
     if reference is not None:
         ratios = [
-            ratio(row.best / reference.best, itself=reference is row),
-            ratio(row.median / reference.median, itself=reference is row),
+            ratio(value, itself=reference is row, peer=not row.is_npbert)
+            for value in (row.best / reference.best, row.median / reference.median)
         ]
     return [
         *(row.engine, row.how, str(row.threads), milliseconds(row.best), milliseconds(row.median)),
@@ -78,11 +78,11 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.3g}"
 
 
-def ratio(value: float, *, itself: bool = False) -> str:
-    """A peer's time over npbert's. Below 1 the peer is faster, and the cell says so."""
+def ratio(value: float, *, itself: bool = False, peer: bool = True) -> str:
+    """An engine's time over npbert's. Below 1 it is faster; of a peer, the cell says so."""
     if itself:
         return "1"
-    return f"{value:.2f}" if value >= 1 else f"{value:.2f} {LOSS}"
+    return f"{value:.2f} {LOSS}" if peer and value < 1 else f"{value:.2f}"
 
 
 def _peak_notes(race: Race) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Choice(NamedTuple):
 
 def choices(entry: Entry, threads: int, *, quick: bool = False) -> list[Choice]:
     """What to try: for npbert, its defaults alone; for a peer, every batch size both ways."""
-    if entry.name == "npbert":
+    if entry.name.startswith("npbert"):
         return [Choice(DEFAULT_BATCH, 1, threads)]
     sizes = (8, DEFAULT_BATCH) if quick else BATCHES
     ways = [(1, threads)] if threads == 1 else [(1, threads), (threads, 1)]
@@ -91,7 +91,7 @@ def enter(session: Session, entry: Entry, model: Path, choice: Choice, files: Fi
             for part in range(choice.callers)
         ]
         _give(made, choice, made.warm, files.some)
-        _check(session, made, files.vectors)
+        _check(session, made, files.vectors, entry.tolerance)
         _give(made, choice, made.job, files.texts)
     except EngineError as error:
         row.error = str(error)
@@ -104,14 +104,14 @@ def _give(contestant: Contestant, choice: Choice, job: str, texts: Path) -> None
         process.ask("texts", job=job, path=str(texts), part=part, **settings)
 
 
-def _check(session: Session, contestant: Contestant, ours: Path) -> None:
+def _check(session: Session, contestant: Contestant, ours: Path, tolerance: float) -> None:
     """Compare an engine's vectors with npbert's, which come first."""
     row, vectors = contestant.row, vectors_of(session, contestant.warm, contestant.processes)
     if row.is_npbert and not ours.exists():
         np.save(ours, vectors)
     if ours.exists():
         row.difference = checks.difference({0: np.load(ours)}, {0: vectors})
-        row.error = checks.verdict(row.difference)
+        row.error = checks.verdict(row.difference, tolerance)
 
 
 def vectors_of(session: Session, job: str, processes: Sequence[EngineProcess]) -> NDArray[Any]:

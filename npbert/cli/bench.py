@@ -23,6 +23,7 @@ EXAMPLE = "\n\n".join(
         "Example: npbert bench --quick",
         "npbert bench --work bert-base-8x128 --threads 1,2",
         "npbert bench --work shapes --engines onnxruntime,openvino --rounds 30",
+        "npbert bench --work bert-base-1x16 --engines npbert-bfloat16",
         "npbert bench --work text --markdown text.md --plot text.svg",
         "npbert bench --work lengths,batches --plot cost.png",
         "npbert bench --work bert-base-8x128 --isa avx2",
@@ -35,7 +36,8 @@ _WORKS = (
     " batches, none, or for instance bert-base-4x64, minilm-ragged."
 )
 _ENGINES = (
-    "Whom to race against, by commas; torch stands for torch-eager and so on. All, if absent."
+    "Whom to race against, by commas; torch stands for torch-eager and so on. All, if absent, but"
+    " npbert-bfloat16 and npbert-float16: npbert with its weights in half the memory."
 )
 
 

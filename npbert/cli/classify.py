@@ -19,6 +19,7 @@ def run(
     text_column: options.TextColumn = "text",
     top_k: Annotated[int, typer.Option(min=1, metavar="N", help="How many classes to show.")] = 3,
     as_json: options.AsJson = False,
+    dtype: options.TaskDtype = None,
     batch_size: options.BatchSize = 32,
     threads: options.Threads = None,
 ) -> None:
@@ -27,7 +28,7 @@ def run(
 
     from npbert.tasks.text_classifier import BertTextClassifier
 
-    classifier = BertTextClassifier.from_preset(model, num_threads=threads)
+    classifier = BertTextClassifier.from_preset(model, num_threads=threads, dtype=dtype)
     found = classifier.classify(listed, top_k, batch_size)
     if as_json:
         for text, classes in zip(listed, found, strict=True):

@@ -29,6 +29,7 @@ class Width(StrEnum):
     """Of the numbers in the file."""
 
     float32 = "float32"
+    float64 = "float64"
     float16 = "float16"
     bfloat16 = "bfloat16"
 
@@ -49,7 +50,10 @@ def run(
     ],
     dtype: Annotated[
         Width,
-        typer.Option(help="float32 keeps every bit; the others halve the file, and round."),
+        typer.Option(
+            help="float32 keeps every bit, but for a model that is stored in float64; float16 and"
+            " bfloat16 halve the file, and round."
+        ),
     ] = Width.float32,
     allow_lossy: Annotated[
         bool,
@@ -70,10 +74,10 @@ def run(
     from npbert.presets import load_preset
 
     _check_destination(destination, force)
-    preset = load_preset(source)
+    preset = load_preset(source, dtype=dtype.value)
     if preset.path is not None and preset.path.resolve() == destination.resolve():
         raise typer.BadParameter(f"{destination} is SRC itself; choose another DST")
-    carried = _convert(preset, destination, to, dtype.value, allow_lossy)
+    carried = _convert(preset, destination, to, allow_lossy)
     typer.echo(f"{preset.name} -> {destination}, {to.value}, {dtype.value}", err=True)
     beside = ", ".join(carried) or "nothing; the tokenizer stays in SRC"
     typer.echo(f"beside the weights: {beside}", err=True)
@@ -86,9 +90,7 @@ def _check_destination(path: Path, force: bool) -> None:
         raise typer.BadParameter(f"{path} is not empty; choose another DST, or add --force")
 
 
-def _convert(
-    preset: Preset, folder: Path, to: Format, dtype: str, allow_lossy: bool
-) -> dict[str, bytes]:
+def _convert(preset: Preset, folder: Path, to: Format, allow_lossy: bool) -> dict[str, bytes]:
     """Write the model with a bar; the files beside the weights."""
     from npbert.presets.carry import carried
     from npbert.presets.savable import Model
@@ -106,11 +108,12 @@ def _convert(
         assets |= keras_tokenizer_files(preset.path)
     with progress("npbert", len(weights), None) as advance:
         pooler = "pooled_dense/kernel" in weights
-        model = Model(preset.config, _counted(weights, advance), pooler)
+        counted = _counted(weights, advance)
+        model = Model(preset.config, counted, pooler, policy=preset.policy)
         if to is Format.keras:
-            save_preset(folder, model, dtype=dtype, allow_lossy=allow_lossy, assets=assets)
+            save_preset(folder, model, allow_lossy=allow_lossy, assets=assets)
         else:
-            save_hugging_face(folder, model, dtype=dtype, assets=assets)
+            save_hugging_face(folder, model, assets=assets)
     return assets
 
 

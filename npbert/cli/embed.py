@@ -36,8 +36,8 @@ def run(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write a .npy array, .jsonl lines or a .parquet table, and beside it what made it"
-            " (FILE.stamp.json). Without it, a table is printed.",
+            help="Write a .npy array, .jsonl lines or a .parquet table of float32, and beside it"
+            " what made it (FILE.stamp.json). Without it, a table is printed.",
         ),
     ] = None,
     model: options.Model = options.DEFAULT_MODEL,
@@ -80,6 +80,7 @@ def run(
     ] = OnTruncate.warn,
     activation: options.ActivationOption = None,
     max_seq_length: options.MaxSeqLength = None,
+    dtype: options.Dtype = None,
     batch_size: options.BatchSize = 32,
     threads: options.Threads = None,
 ) -> None:
@@ -98,7 +99,7 @@ def run(
     columns = sources.Columns(text_column, id_column)
     rows, total = _checked_rows(texts, input, columns, output)
     listed = [row.text for row in rows] if output is None else []
-    embedder = load(model, activation, max_seq_length, threads)
+    embedder = load(model, activation, max_seq_length, threads, dtype)
     settings = {
         "prompt_name": prompt_name,
         "prompt": prompt,
@@ -156,6 +157,7 @@ def load(
     activation: options.Activation | None,
     max_seq_length: int | None,
     threads: int | None,
+    dtype: options.DType | None,
 ) -> Embedder:
     """The model, with its kernels ready, so that what is timed next is the work itself."""
     from npbert.tasks.embedder import Embedder
@@ -165,6 +167,7 @@ def load(
         activation=activation.value if activation else None,
         max_seq_length=max_seq_length,
         num_threads=threads,
+        dtype=dtype,
     )
     embedder.prepare()
     return embedder

@@ -101,6 +101,7 @@ def make_stamp(embedder: Embedder, options: dict[str, Any]) -> Stamp:
         "numerics": NUMERICS,
         "model_sha256": model_sha256(Path(info["path"])),
         "activation": info["config"]["activation"],
+        "dtype": info["dtype"],
         "pooling": info["pooling"],
         "normalize": info["normalize"],
         "max_seq_length": info["max_seq_length"],
@@ -146,7 +147,7 @@ class _Work:
             **self._options,
         )
         self._note_cut([(first + new[i], info.n_tokens[i]) for i in np.flatnonzero(info.truncated)])
-        vectors = iter(computed)
+        vectors = iter(np.asarray(computed, np.float32))
         return [next(vectors) if vector is None else vector for vector in found]
 
     def _note_cut(self, cut: list[tuple[int, int]]) -> None:

@@ -23,6 +23,7 @@ def run(
     text_column: options.TextColumn = "text",
     top_k: Annotated[int, typer.Option(min=1, metavar="N", help="How many words to show.")] = 5,
     as_json: options.AsJson = False,
+    dtype: options.TaskDtype = None,
     threads: options.Threads = None,
 ) -> None:
     """Print the likeliest words for each \\[MASK] of a text, by a model trained for that."""
@@ -30,7 +31,7 @@ def run(
 
     from npbert.tasks.masked_lm import BertMaskedLM
 
-    masked_lm = BertMaskedLM.from_preset(model, num_threads=threads)
+    masked_lm = BertMaskedLM.from_preset(model, num_threads=threads, dtype=dtype)
     for text in listed:
         found = masked_lm.fill_mask(text, top_k)
         if as_json:

@@ -40,7 +40,7 @@ def run(
 
     preset = load_preset(model, load_weights=False)
     table = Table(show_header=False, title=preset.name)
-    for rows in (_files(preset), _config(preset.config), _text(preset), _machine()):
+    for rows in (_files(preset), _config(preset), _text(preset), _machine()):
         for name, value in rows:
             table.add_row(name, str(value))
         table.add_section()
@@ -52,14 +52,23 @@ def _files(preset: Preset) -> Rows:
     yield "format", preset.kind
 
 
-def _config(config: BertConfig) -> Rows:
+def _config(preset: Preset) -> Rows:
     from npbert.weights import weight_shapes
+    from npbert.weights.dtypes import ITEM_BYTES
 
+    config, dtype = preset.config, preset.policy.variable_dtype
     for name, value in config.to_dict().items():
         yield name, _ACTIVATIONS[config.activation] if name == "activation" else value
+    yield "dtype policy", _policy(preset)
     count = sum(math.prod(shape) for shape in weight_shapes(config).values())
     yield "parameters", f"{count:,}, with the pooler"
-    yield "memory", f"{count * 4 / 2**20:,.1f} MiB of float32 weights"
+    yield "memory", f"{count * ITEM_BYTES[dtype] / 2**20:,.1f} MiB of {dtype} weights"
+
+
+def _policy(preset: Preset) -> str:
+    """What the model computes in, and what else its files say."""
+    name = preset.policy.name
+    return name if preset.dtype in (name, None) else f"{name}; the files say {preset.dtype}"
 
 
 def _text(preset: Preset) -> Rows:

@@ -18,6 +18,25 @@ class Activation(StrEnum):
     gelu_approximate = "gelu_approximate"
 
 
+class DType(StrEnum):
+    """The policies of `npbert.dtype_policy`."""
+
+    float32 = "float32"
+    float64 = "float64"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+    mixed_float16 = "mixed_float16"
+    mixed_bfloat16 = "mixed_bfloat16"
+    float16_from_float32 = "float16_from_float32"
+    bfloat16_from_float32 = "bfloat16_from_float32"
+
+
+_DTYPES = (
+    "bfloat16_from_float32 keeps the weights in half the memory and computes in float32, which is"
+    " faster for single short texts; float64 is the most exact; the others round each step to 16"
+    " bits, as Keras does."
+)
+
 Texts = Annotated[
     list[str] | None,
     typer.Argument(metavar="TEXT", help="The texts, or use --input."),
@@ -62,6 +81,17 @@ ActivationOption = Annotated[
 MaxSeqLength = Annotated[
     int | None,
     typer.Option(min=1, metavar="TOKENS", help="Replace the model's limit on a text's tokens."),
+]
+Dtype = Annotated[
+    DType | None,
+    typer.Option(help=f"What to compute in, float32 unless given. {_DTYPES}"),
+]
+TaskDtype = Annotated[
+    DType | None,
+    typer.Option(
+        help="What to compute in; unless given, float32, or what a Keras preset was saved in."
+        f" {_DTYPES}"
+    ),
 ]
 Threads = Annotated[
     int | None,

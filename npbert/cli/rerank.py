@@ -29,6 +29,7 @@ def run(
         int | None, typer.Option(min=1, metavar="N", help="How many to show; all unless given.")
     ] = None,
     as_json: options.AsJson = False,
+    dtype: options.TaskDtype = None,
     batch_size: options.BatchSize = 32,
     threads: options.Threads = None,
 ) -> None:
@@ -37,7 +38,7 @@ def run(
 
     from npbert.tasks.text_classifier import BertTextClassifier
 
-    classifier = BertTextClassifier.from_preset(model, num_threads=threads)
+    classifier = BertTextClassifier.from_preset(model, num_threads=threads, dtype=dtype)
     found = classifier.rank(query, listed, top_k, return_documents=True, batch_size=batch_size)
     if as_json:
         for each in found:

@@ -39,22 +39,24 @@ def run(
     model: options.Model = options.DEFAULT_MODEL,
     activation: options.ActivationOption = None,
     max_seq_length: options.MaxSeqLength = None,
+    dtype: options.Dtype = None,
     threads: options.Threads = None,
 ) -> None:
-    """Print how alike texts are: the cosine of each pair's vectors. Without texts: a sample."""
+    """Print how alike texts are, by cosine or as the model's files say. Without texts: a sample."""
     sample = not texts and input is None
     listed = SAMPLES if sample else sources.gather(texts, input)
-    embedder = embed.load(model, activation, max_seq_length, threads)
+    embedder = embed.load(model, activation, max_seq_length, threads, dtype)
     start = time.perf_counter()
     vectors = embedder.encode(listed)
     seconds = time.perf_counter() - start
-    cosines = embedder.similarity(vectors, vectors)
+    similarities = embedder.similarity(vectors, vectors)
 
     from rich.console import Console
 
     from npbert.cli import tables
 
-    Console().print(tables.similarity_table(listed, cosines))
+    function = embedder.similarity_fn_name
+    Console().print(tables.similarity_table(listed, similarities, function))
     typer.echo(embed.summary(embedder, len(listed), seconds), err=True)
     if sample:
         typer.echo(_NEXT.format(npbert=_program(), model=model))

@@ -19,6 +19,12 @@ MATRIX_TEXTS: Final = 9
 """The most texts whose similarities are shown as a square; more do not fit 80 columns."""
 
 _SHOWN_VALUES: Final = 4
+_SCALES: Final = {
+    "cosine": "1 is the same meaning",
+    "dot": "the higher, the closer in meaning",
+    "euclidean": "0 is the same meaning",
+    "manhattan": "0 is the same meaning",
+}
 _SHADES: Final = ((0.6, "bold white on green"), (0.4, "black on yellow"), (0.2, ""))
 
 
@@ -33,30 +39,34 @@ def vectors_table(texts: list[str], vectors: F32) -> Table:  # (B, D)
     return table
 
 
-def similarity_table(texts: list[str], cosines: F32) -> Table:  # (B, B)
-    """The cosine of each pair of texts; for many texts, only the closest one of each."""
+def similarity_table(texts: list[str], similarities: F32, function: str) -> Table:  # (B, B)
+    """How alike each pair of texts is; for many texts, only the closest one of each.
+
+    ``function`` is one of `npbert.tasks.similarity.SIMILARITIES`.
+    """
     if len(texts) > MATRIX_TEXTS:
-        return _closest_table(texts, cosines)
-    table = Table(title="How alike (cosine): 1 is the same meaning", box=SIMPLE, padding=0)
+        return _closest_table(texts, similarities, function)
+    title = f"How alike ({function}): {_SCALES[function]}"
+    table = Table(title=title, box=SIMPLE, padding=0)
     table.add_column("")
     table.add_column("text")
     for number in range(1, len(texts) + 1):
         table.add_column(str(number), justify="right", no_wrap=True, min_width=5)
     for i, text in enumerate(texts):
-        cells = [_cell(cosine) for cosine in cosines[i].tolist()]
+        cells = [_cell(each, function) for each in similarities[i].tolist()]
         cells[i] = Text("-")
         table.add_row(f"{i + 1} ", readable(text, 48), *cells)
     return table
 
 
-def _closest_table(texts: list[str], cosines: F32) -> Table:
-    table = Table("", "text", "closest", "closest text", "cosine", title="closest texts")
-    others = cosines.copy()
+def _closest_table(texts: list[str], similarities: F32, function: str) -> Table:
+    table = Table("", "text", "closest", "closest text", function, title="closest texts")
+    others = similarities.copy()
     np.fill_diagonal(others, -np.inf)
     for i, text in enumerate(texts):
         j = int(others[i].argmax())
-        closest = (str(j + 1), readable(texts[j], 40), _cell(float(cosines[i, j])))
-        table.add_row(str(i + 1), readable(text, 40), *closest)
+        cell = _cell(float(similarities[i, j]), function)
+        table.add_row(str(i + 1), readable(text, 40), str(j + 1), readable(texts[j], 40), cell)
     return table
 
 
@@ -97,9 +107,11 @@ def words_table(text: str, found: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _cell(cosine: float) -> Text:
-    style = next((style for least, style in _SHADES if cosine >= least), "dim")
-    return Text(f"{cosine:5.2f}", style)
+def _cell(similarity: float, function: str) -> Text:
+    style = ""
+    if function == "cosine":
+        style = next((style for least, style in _SHADES if similarity >= least), "dim")
+    return Text(f"{similarity:5.2f}", style)
 
 
 def readable(text: str, width: int) -> Text:

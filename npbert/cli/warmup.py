@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from npbert.cli import options
+
 if TYPE_CHECKING:
     from npbert.engine.warmup import Work
 
-EXAMPLE = "Example: npbert warmup --isa avx512,avx2 --dir /opt/npbert"
+EXAMPLE = "\n\n".join(
+    [
+        "Example: npbert warmup --isa avx512,avx2 --dir /opt/npbert",
+        "npbert warmup --dtype bfloat16_from_float32",
+    ]
+)
 
 
 def run(
@@ -26,6 +33,10 @@ def run(
             " or on ARM neon, with commas between.",
         ),
     ] = None,
+    dtype: Annotated[
+        options.DType | None,
+        typer.Option(help="The kernels of models with this dtype, besides those of float32."),
+    ] = None,
     dir: Annotated[
         Path | None,
         typer.Option(
@@ -36,6 +47,7 @@ def run(
     ] = None,
 ) -> None:
     """Compile every kernel now, so that no process has to wait for it."""
+    from npbert import dtype_policy
     from npbert.engine import warmup
     from npbert.progress import progress
     from npbert.simd import entries
@@ -44,7 +56,9 @@ def run(
     start = time.perf_counter()
     if dir is not None:
         os.environ["NPBERT_CACHE_DIR"] = str(dir)  # also for the processes that compile
-    works = warmup.works([each.strip() for each in isa.split(",")] if isa is not None else [])
+    policy = dtype_policy.get(dtype or "float32")
+    levels = [each.strip() for each in isa.split(",")] if isa is not None else []
+    works = warmup.works(levels, policy)
     count = sum(len(work.missing) for work in works)
     if count:
         _announce(count)
@@ -53,7 +67,7 @@ def run(
     if dir is not None and count:
         entries.share(user_cache())
     for work in works:
-        typer.echo(_line(work, len(warmup.kernels())))
+        typer.echo(_line(work, len(warmup.kernels(policy))))
     typer.echo(f"kept in {user_cache() / 'kernels'}")
     if count:
         typer.echo(f"{count} compiled in {time.perf_counter() - start:.1f} s")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from npbert.config import BertConfig
 from npbert.engine.packed import Dense, Layers, Norm, PackedWeights
@@ -25,8 +26,9 @@ from npbert.simd import buffers
 from npbert.simd.barrier import linger_kernel
 from npbert.simd.gemm import GELU, GELU_APPROXIMATE, NO_ACTIVATION, gemm_kernel
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import Precision
 
-F32 = NDArray[np.float32]
+Array = NDArray[Any]
 
 ATTENTION_ROWS = 64
 """Rows of scores at once: with 512 keys they fill 128 KB, half of a small L2 cache."""
@@ -35,25 +37,28 @@ CALL_WORK = 1 << 31
 """Multiplications in one call of the layers' kernel: Ctrl-C is seen between calls, and a call costs
 some 20 microseconds. On a slow core these are a tenth of a second; a layer is always done whole."""
 
-_NOTHING = np.empty((0, 0), np.float32)
-_NOTHING_3D = np.empty((0, 0, 0), np.float32)
 _ACTIVATIONS = {"gelu_approximate": GELU_APPROXIMATE, "gelu": GELU}
 
 
 class Workspace:
-    """Scratch memory of one forward pass at a time; grows to the largest, and is used again."""
+    """Scratch memory of one forward pass at a time; grows to the largest, and is used again.
 
-    def __init__(self) -> None:
-        self._buffers: dict[str, F32] = {}
+    Args:
+        dtype: of the numbers in it.
+    """
 
-    def get(self, name: str, *shape: int) -> F32:
+    def __init__(self, dtype: DTypeLike = np.float32) -> None:
+        self._dtype = dtype
+        self._buffers: dict[str, Array] = {}
+
+    def get(self, name: str, *shape: int) -> Array:
         """An uninitialised array of this shape, on the buffer kept under ``name``."""
         size = math.prod(shape)
         if name not in self._buffers or self._buffers[name].size < size:
-            self._buffers[name] = buffers.empty(size)
+            self._buffers[name] = buffers.empty(size, dtype=self._dtype)
         return self._buffers[name][:size].reshape(shape)
 
-    def for_attention(self, config: BertConfig, most_keys: int) -> tuple[F32, ...]:
+    def for_attention(self, config: BertConfig, most_keys: int) -> tuple[Array, ...]:
         """Attention's scratch: query, scores, context, key panels, value panels."""
         H, S = config.head_dim, buffers.padded(max(1, most_keys))
         wide = buffers.padded(H)
@@ -84,18 +89,18 @@ class Forward:
         # the interpreter to make them.
         self._arguments = (
             *(config.num_heads, config.head_dim, config.intermediate_dim),
-            *(config.layer_norm_epsilon, np.float32(1 / math.sqrt(config.head_dim))),
+            *(config.layer_norm_epsilon, scale(config, weights.precision)),
             *(config.dropout == 0, _ACTIVATIONS[config.activation]),
             *(self.x, self.qkv, self.context, self.hidden, self.wide),
             *_arrays(weights.layers),
             *(plan.row_starts, plan.keys, plan.key_starts, plan.uniform),
         )
+        self._kernel = layers_kernel[weights.precision]
 
     def embed(self) -> None:
         """``x``: the sum of the three embeddings, normalised."""
         embed(self.weights, self.plan, self.x)
-        norm = self.weights.embeddings_norm
-        normalize(self.config, self.x, norm, self.x)
+        normalize(self.weights, self.x, self.weights.embeddings_norm, self.x)
 
     def layers(
         self,
@@ -114,12 +119,13 @@ class Forward:
             stopped: asked before each call of the kernel; True abandons the pass.
         """
         layers, count = self.config.num_layers, _layers_at_once(self.config, self.plan.rows)
-        own = (*scratch.for_attention(self.config, self.plan.most_keys), _NOTHING_3D)
+        nothing = np.empty((0, 0, 0), self.x.dtype)
+        own = (*scratch.for_attention(self.config, self.plan.most_keys), nothing)
         for first in range(0, layers, count):
             if stopped():
                 break
             last = min(layers, first + count)
-            layers_kernel(part, parts, state, first, last, *self._arguments, *own)
+            self._kernel(part, parts, state, first, last, *self._arguments, *own)
 
 
 def _layers_at_once(config: BertConfig, rows: int) -> int:
@@ -128,7 +134,7 @@ def _layers_at_once(config: BertConfig, rows: int) -> int:
     return max(1, CALL_WORK // (max(1, rows) * D * (4 * D + 2 * F)))
 
 
-def _arrays(layers: Layers) -> tuple[F32, ...]:
+def _arrays(layers: Layers) -> tuple[Array, ...]:
     """The weights of all layers, in the order in which a layer uses them."""
     first, joined = layers.query_key_value, layers.attention_output
     inner, outer = layers.intermediate, layers.output
@@ -140,42 +146,53 @@ def _arrays(layers: Layers) -> tuple[F32, ...]:
     )
 
 
-def embed(weights: PackedWeights, plan: Plan, out: F32) -> None:
+def scale(config: BertConfig, precision: Precision) -> Any:
+    """What attention multiplies by: 1 / sqrt(H), rounded where Keras casts it."""
+    exact = np.array(1 / math.sqrt(config.head_dim), precision.real)
+    rounded = precision.rounded is not None and config.dropout > 0
+    return (precision.weights(exact) if rounded else exact)[()]
+
+
+def embed(weights: PackedWeights, plan: Plan, out: Array) -> None:
     """The sum of token, position and segment embedding of every row."""
     tables = weights.tables
     ids = (plan.token_ids, plan.positions, plan.segment_ids)
-    embedding_kernel(*ids, tables["token"], tables["position"], tables["segment"], out)
+    kernel = embedding_kernel[weights.precision]
+    kernel(*ids, tables["token"], tables["position"], tables["segment"], out)
 
 
-def normalize(config: BertConfig, x: F32, norm: Norm, out: F32, *, layer: int = 0) -> None:
+def normalize(
+    weights: PackedWeights, x: Array, norm: Norm, out: Array, *, layer: int = 0
+) -> None:
     """A layer norm over whole rows."""
+    config, kernel = weights.config, layer_norm_kernel[weights.precision]
     gamma, beta = norm.gamma[layer : layer + 1], norm.beta[layer : layer + 1]
-    layer_norm_kernel(x, gamma, beta, config.layer_norm_epsilon, config.hidden_dim, out)
+    kernel(x, gamma, beta, config.layer_norm_epsilon, config.hidden_dim, out)
 
 
 def apply_dense(
-    x: F32, dense: Dense, out: F32, residual: F32 = _NOTHING, *, layer: int = 0
+    x: Array, dense: Dense, out: Array, residual: Array | None = None, *, layer: int = 0
 ) -> None:
     """``out = x @ kernel + bias (+ residual)``"""
     panels, bias = dense.panels[layer], dense.bias[layer : layer + 1]
     weights = (dense.depth, panels, dense.columns, bias)
-    gemm_kernel(len(x), x, *weights, residual, NO_ACTIVATION, out, 0, 1)
+    added = x[:0] if residual is None else residual
+    gemm_kernel[dense.precision](len(x), x, *weights, added, NO_ACTIVATION, out, 0, 1)
 
 
-def pool(weights: PackedWeights, hidden: F32) -> F32:
+def pool(weights: PackedWeights, hidden: Array) -> Array:
     """``tanh(hidden @ kernel + bias)``: the pooler over one row a sequence.  (B, padded D)"""
     assert weights.pooler is not None
     out = np.empty_like(hidden)
     apply_dense(hidden, weights.pooler, out)
-    tanh_kernel(out, out)
+    tanh_kernel[weights.precision](out, out)
     return out
 
 
-KERNELS: tuple[Kernel, ...] = (
-    *(embedding_kernel, layer_norm_kernel, layers_kernel),
-    *(gemm_kernel, tanh_kernel, linger_kernel),
-)
-"""Every kernel that a forward pass calls, and that its threads do."""
+def kernels(precision: Precision) -> tuple[Kernel, ...]:
+    """Every kernel that a forward pass calls, and that its threads do."""
+    ops = (embedding_kernel, layer_norm_kernel, layers_kernel, gemm_kernel, tanh_kernel)
+    return (*(op[precision] for op in ops), linger_kernel)
 
 
 def prepare(wanted: tuple[Kernel, ...]) -> None:

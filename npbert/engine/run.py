@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from npbert.config import BertConfig
+from npbert.dtype_policy import FLOAT32, DTypePolicy, numpy_dtype
 from npbert.engine import forward, self_check, threads, turns
 from npbert.engine.forward import Forward, Workspace
 from npbert.engine.inputs import Inputs
 from npbert.engine.packed import PackedWeights, return_free_memory
 from npbert.engine.plan import Plan, plan_batch, plan_sequences
-from npbert.engine.trace import trace
+from npbert.engine.trace import Hooks, trace
 from npbert.simd import barrier, buffers
+from npbert.simd.precision import PRECISIONS
 
-F32 = NDArray[np.float32]
+Array = NDArray[Any]
 
 DEAL = 0.9
 """Sequences are dealt out when that keeps the threads this busy; else they share each layer."""
@@ -34,9 +38,13 @@ class Workspaces:
     """As many workspaces as passes have ever run at once; each is lent to one of them.
 
     A list's ``pop`` and ``append`` are atomic: no lock that a fork could leave closed.
+
+    Args:
+        dtype: of the numbers in them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: DTypeLike = np.float32) -> None:
+        self._dtype = dtype
         self._free: list[Workspace] = []
 
     def take(self) -> Workspace:
@@ -44,20 +52,21 @@ class Workspaces:
         try:
             return self._free.pop()
         except IndexError:
-            return Workspace()
+            return Workspace(self._dtype)
 
     def give(self, workspace: Workspace) -> None:
         """Hand it back."""
         self._free.append(workspace)
 
 
-def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads: int) -> F32:
+def run(weights: PackedWeights, plan: Plan, workspaces: Workspaces, num_threads: int) -> Array:
     """(R, padded D): the rows of ``sequence_output``. The bits do not depend on the threads.
 
     Sequences are dealt out to threads, which then need not wait for each other. Where they are too
     few or too unequal for that, the threads share every op of every layer.
     """
-    out = np.empty((plan.rows, buffers.padded(weights.config.hidden_dim)), np.float32)
+    D = weights.config.hidden_dim
+    out = np.empty((plan.rows, buffers.padded(D)), weights.precision.real)
     fair_share = -(-plan.rows // num_threads)
     dealt, longest = _cut(plan, fair_share, num_threads)
     few = FEW_ROWS if num_threads > 1 else 0
@@ -102,7 +111,7 @@ def _deal(
     parts: list[tuple[int, int]],
     workspaces: Workspaces,
     num_threads: int,
-    out: F32,
+    out: Array,
 ) -> None:
     """Parts of the batch, each on one thread."""
 
@@ -128,7 +137,7 @@ def _share(
     span: tuple[int, int],
     workspaces: Workspaces,
     num_threads: int,
-    out: F32,
+    out: Array,
 ) -> bool:
     """One part of the batch on all threads; False, and nothing done, where they are busy."""
     part, first = plan.part(*span), int(plan.row_starts[span[0]])
@@ -150,32 +159,48 @@ def _share(
 
 
 class Engine:
-    """One model's weights, and what runs them on checked inputs."""
+    """One model's weights, and what runs them on checked inputs.
 
-    def __init__(self, config: BertConfig, weights: dict[str, F32], num_threads: int) -> None:
-        self.config, self.num_threads = config, num_threads
-        self.weights = PackedWeights(config, weights)
+    Args:
+        config: the model's.
+        weights: as for `PackedWeights`, in the policy's variable dtype.
+        num_threads: how many a call uses at most.
+        policy: which precision its kernels have, and in which dtype outputs come.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        weights: dict[str, Array],
+        num_threads: int,
+        policy: DTypePolicy = FLOAT32,
+    ) -> None:
+        self.config, self.num_threads, self.policy = config, num_threads, policy
+        # A mixed policy computes as the one it is named after; its variables are wider.
+        precision = PRECISIONS[policy.name.removeprefix("mixed_")]
+        self.weights = PackedWeights(config, weights, precision)
+        self._dtype = numpy_dtype(policy.compute_dtype)
         return_free_memory()
-        self._workspaces = Workspaces()
+        self._workspaces = Workspaces(precision.real)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copies and pickles carry plain tensors: packed ones must lie on cache lines."""
-        return Engine, (self.config, dict(self.weights.unpack()), self.num_threads)
+        return Engine, (self.config, dict(self.weights.unpack()), self.num_threads, self.policy)
 
     def prepare(self) -> None:
         """Compile or load the kernels, and check once that they compute what they must."""
-        forward.prepare(forward.KERNELS)
-        self_check.check_once(self.num_threads)
+        forward.prepare(forward.kernels(self.weights.precision))
+        self_check.check_once(self.weights.precision, self.num_threads)
 
-    def empty_outputs(self, B: int, T: int) -> dict[str, F32]:
+    def empty_outputs(self, B: int, T: int) -> dict[str, Array]:
         """Zeros for the outputs of a batch; ``pooled_output`` only where there is a pooler."""
         D = self.config.hidden_dim
-        outputs = {"sequence_output": np.zeros((B, T, D), np.float32)}
+        outputs = {"sequence_output": np.zeros((B, T, D), self._dtype)}
         if self.weights.pooler is not None:
-            outputs["pooled_output"] = np.zeros((B, D), np.float32)
+            outputs["pooled_output"] = np.zeros((B, D), self._dtype)
         return outputs
 
-    def fill(self, outputs: dict[str, F32], inputs: Inputs, *, skip_padding: bool) -> None:
+    def fill(self, outputs: dict[str, Array], inputs: Inputs, *, skip_padding: bool) -> None:
         """Run a batch of at least one sequence into ``outputs``."""
         D, plan = self.config.hidden_dim, self._plan(inputs, skip_padding=skip_padding)
         rows = self._run(plan)
@@ -197,23 +222,32 @@ class Engine:
         sequences: list[NDArray[np.int32]],
         segment_ids: list[NDArray[np.int32]] | None = None,
         kept: list[NDArray[np.bool_]] | None = None,
-    ) -> tuple[F32, NDArray[np.int64]]:
+    ) -> tuple[Array, NDArray[np.int64]]:
         """Run sequences without padding: (R, padded D) rows, and (B + 1,) where each begins."""
         plan = plan_sequences(sequences, segment_ids, kept, fused=self.config.dropout == 0)
         if not sequences:
-            return buffers.empty(0, buffers.padded(self.config.hidden_dim)), plan.row_starts
+            wide = buffers.padded(self.config.hidden_dim)
+            return buffers.empty(0, wide, dtype=self.weights.precision.real), plan.row_starts
         return self._run(plan), plan.row_starts
 
-    def pooled(self, rows: F32, starts: NDArray[np.int64]) -> F32:
+    def pooled(self, rows: Array, starts: NDArray[np.int64]) -> Array:
         """The pooler over the first row of each sequence that `rows` gave: (B, padded D)."""
         return forward.pool(self.weights, rows[starts[:-1]])
 
-    def stages(self, inputs: Inputs) -> dict[str, F32]:
-        """Every stage of a batch, by name."""
+    def stages(
+        self, inputs: Inputs, wanted: Container[str], hooks: Hooks | None = None
+    ) -> dict[str, Array]:
+        """Some stages of a batch, by name: see `npbert.engine.trace.trace`."""
         plan = self._plan(inputs, skip_padding=False)
-        return trace(self.weights, plan, inputs.token_ids.shape[1])
+        seen = trace(self.weights, plan, inputs.token_ids.shape[1], wanted, hooks)
+        # Scores that are rounded nowhere stay as they are.
+        exact = (".scores",) if self.config.dropout == 0 else ()
+        return {
+            name: value if name.endswith(exact) else value.astype(self._dtype, copy=False)
+            for name, value in seen.items()
+        }
 
-    def _run(self, plan: Plan) -> F32:
+    def _run(self, plan: Plan) -> Array:
         self.prepare()
         work = partial(run, self.weights, plan, self._workspaces)
         return turns.take(self.num_threads, work)

@@ -14,13 +14,15 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from npbert.dtype_policy import FLOAT32, DTypePolicy
 from npbert.errors import ConfigError, KernelError
 from npbert.simd import cache, entries, isa
 from npbert.simd.isa import ISAS, Choice
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import FLOAT64, PRECISIONS, Precision
 from npbert.simd.sources import PACKAGES, SOURCES
 from npbert.user_cache import user_cache
 
@@ -42,8 +44,18 @@ class Work(NamedTuple):
     """The names of the kernels that are not on disk."""
 
 
-def kernels() -> dict[str, Kernel]:
-    """Every kernel that can be called, by its full name: of all ops, and of what they are made."""
+def kernels(policy: DTypePolicy = FLOAT32) -> dict[str, Kernel]:
+    """Every kernel that can be called, by its full name: of all ops, and of what they are made.
+
+    Args:
+        policy: of models. Whatever it is, kernels of float32 are among them: what is done with
+            outputs, such as comparing vectors, calls these.
+    """
+    precisions = (PRECISIONS["float32"], PRECISIONS[policy.name.removeprefix("mixed_")])
+    return _variants(precisions)
+
+
+def _variants(precisions: Iterable[Precision]) -> dict[str, Kernel]:
     for module in pkgutil.iter_modules([str(PACKAGES["npbert.ops"])]):
         importlib.import_module(f"npbert.ops.{module.name}")
     ours = [
@@ -51,22 +63,33 @@ def kernels() -> dict[str, Kernel]:
         for name, module in list(sys.modules.items())
         if name.rpartition(".")[0] in PACKAGES
     ]
-    return {
-        f"{value.function.__module__}.{value.name}": value
+    called = [
+        value
         for values in ours
         for value in list(values)
         if isinstance(value, Kernel) and value.signature
-    }
+    ]
+    found = [_variant(each, precision) for precision in precisions for each in called]
+    return {f"{each.function.__module__}.{each.name}": each for each in found}
 
 
-def works(levels: Sequence[str] = ()) -> list[Work]:
+def _variant(kernel: Kernel, precision: Precision) -> Kernel:
+    """The kernel of a precision; one that sees whole numbers alone is the same for all."""
+    return kernel if kernel[FLOAT64].signature == kernel.signature else kernel[precision]
+
+
+def works(levels: Sequence[str] = (), policy: DTypePolicy = FLOAT32) -> list[Work]:
     """What is missing for each of these levels, or for the machine itself where there are none.
+
+    Args:
+        levels: by name.
+        policy: as in `kernels`.
 
     Raises:
         ConfigError: a level is unknown (also one that ``NPBERT_ISA`` names), or is one of another
             architecture than this machine's.
     """
-    wanted = kernels()
+    wanted = kernels(policy)
     return [
         Work(
             choice,
@@ -172,7 +195,7 @@ def compile_here() -> None:
     """What a child does: compile the kernels of its order, and print the name of each."""
     order = json.loads(sys.argv[1])
     isa.settle(Choice(ISAS[order["tile"]], isa.target()))
-    known = kernels()
+    known = _variants(PRECISIONS.values())
     for name in order["kernels"]:
         known[name].prepare()
         print(name, flush=True)
@@ -200,7 +223,7 @@ def _check_place(work: Work) -> None:
 
 
 def _check_kept(work: Work) -> None:
-    known = kernels()
+    known = _variants(PRECISIONS.values())
     lost = [
         name
         for name in work.missing

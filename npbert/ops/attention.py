@@ -25,7 +25,7 @@ import numpy as np
 from npbert import simd
 from npbert.ops.softmax import softmax, softmax_row
 from npbert.ops.types import Array, IntArray
-from npbert.simd.gemm import NO_ACTIVATION, gemm_kernel
+from npbert.simd.gemm import NO_ACTIVATION, product_kernel
 from npbert.simd.kernel import inline, kernel
 
 
@@ -64,9 +64,9 @@ def attention(
 
 
 @kernel(
-    "void(float32[:, ::1], int64[::1], int64[::1], int64[::1], boolean[::1], int64, int64,"
-    " float32, boolean, float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1],"
-    " float32[:, ::1], float32[:, ::1], float32[:, :, ::1], float32[:, :, ::1], int64, int64)"
+    "void(real[:, ::1], int64[::1], int64[::1], int64[::1], boolean[::1], int64, int64,"
+    " real, boolean, real[:, ::1], real[:, ::1], real[:, ::1], real[:, ::1],"
+    " real[:, ::1], real[:, ::1], real[:, :, ::1], real[:, :, ::1], int64, int64)"
 )
 def attention_kernel(  # type: ignore[no-untyped-def]
     qkv, row_starts, keys, key_starts, uniform, N, H,
@@ -96,11 +96,14 @@ def attention_kernel(  # type: ignore[no-untyped-def]
             rows = min(query.shape[0], row_starts[b + 1] - start)
             # scores = (query * scale) @ key.T, or query @ key.T * scale
             for i in range(rows):
-                copy_row(qkv, start + i, n * H, H, one if fused else scale, query, i, 0)
+                copy_row(qkv, start + i, n * H, H, one if fused else scale, query, i, 0, True)
             multiply(rows, query, H, key_panels, S, scores, no_rows)
-            if fused:
+            if fused:  # in Keras, scores and softmax are float32 here, whatever the policy
                 for i in range(rows):
-                    copy_row(scores, i, 0, S, scale, scores, i, 0)
+                    copy_row(scores, i, 0, S, scale, scores, i, 0, False)
+            elif simd.ROUNDS:
+                for i in range(rows):
+                    copy_row(scores, i, 0, S, one, scores, i, 0, True)
             if scores_seen.shape[0]:
                 for i in range(rows):
                     scores_seen[start + i, n, :S] = scores[i, :S]
@@ -118,29 +121,31 @@ def attention_kernel(  # type: ignore[no-untyped-def]
             else:
                 context[:] = 0
             for i in range(rows):
-                copy_row(context, i, 0, H, one, out, start + i, n * H)
+                copy_row(context, i, 0, H, one, out, start + i, n * H, True)
 
 
 @inline
 def multiply(rows, a, depth, panels, columns, out, none):  # type: ignore[no-untyped-def]
     """``out = a @ b``"""
-    gemm_kernel(rows, a, depth, panels[0], columns, none, none, NO_ACTIVATION, out, 0, 1)
+    product_kernel(rows, a, depth, panels[0], columns, none, none, NO_ACTIVATION, out, 0, 1)
 
 
 @inline
-def copy_row(x, row, column, count, factor, out, out_row, out_column):  # type: ignore[no-untyped-def]
+def copy_row(x, row, column, count, factor, out, out_row, out_column, rounds):  # type: ignore[no-untyped-def]
     """``out[out_row, out_column:][:count] = x[row, column:][:count] * factor``"""
     whole = count // 16 * 16
     for c in range(0, whole, 16):
         value = simd.load(x, row, column + c) * simd.fill(factor)
+        value = simd.rounded(value) if rounds else value
         simd.store(value, out, out_row, out_column + c)
     for c in range(whole, count):
-        out[out_row, out_column + c] = x[row, column + c] * factor
+        number = x[row, column + c] * factor
+        out[out_row, out_column + c] = simd.rounded(number) if rounds else number
 
 
 @inline
 def pack_keys(qkv, keys, column, H, panels):  # type: ignore[no-untyped-def]
-    """Lay out one head's ``key.T``, (H, S), as `npbert.simd.gemm.pack` does.
+    """Lay out one head's ``key.T``, (H, S), as `npbert.simd.panels.pack` does.
 
     Columns past S repeat the last key: nobody reads their scores.
     """
@@ -159,13 +164,13 @@ def pack_keys(qkv, keys, column, H, panels):  # type: ignore[no-untyped-def]
 
 @inline
 def pack_values(qkv, keys, column, H, panels):  # type: ignore[no-untyped-def]
-    """Lay out one head's ``value``, (S, H), as `npbert.simd.gemm.pack` does."""
+    """Lay out one head's ``value``, (S, H), as `npbert.simd.panels.pack` does."""
     S = keys.shape[0]
     for left in range(0, H, 16 * simd.TILE_VECTORS):
         width = min(16 * simd.TILE_VECTORS, (H - left + 15) // 16 * 16)
         inside = min(width, H - left)
         for s in range(S):
             place = left * S + s * width
-            copy_row(qkv, keys[s], column + left, inside, np.float32(1), panels, 0, place)
+            copy_row(qkv, keys[s], column + left, inside, np.float32(1), panels, 0, place, False)
             for h in range(inside, width):
                 panels[0, place + h] = 0

@@ -6,8 +6,9 @@ Source: keras Dense and EinsumDense. The kernel is `npbert.simd.gemm`'s.
 from __future__ import annotations
 
 from npbert.ops.types import Array
-from npbert.simd import buffers, gemm
+from npbert.simd import buffers, gemm, panels
 from npbert.simd.gemm import gemm_kernel
+from npbert.simd.precision import FLOAT32, Precision
 
 dense_kernel = gemm_kernel
 
@@ -33,24 +34,33 @@ class PackedDense:
     """A dense layer with its weights as the kernel reads them.
 
     Args:
-        kernel: (K, M) float32.
-        bias: (M,) float32.
+        kernel: (K, M); rounded to what the precision stores.
+        bias: (M,); the same.
         activation: `npbert.simd.gemm.NO_ACTIVATION`, ``GELU`` or ``GELU_APPROXIMATE``.
+        precision: what it computes in.
     """
 
-    def __init__(self, kernel: Array, bias: Array, activation: int = gemm.NO_ACTIVATION) -> None:
+    def __init__(
+        self,
+        kernel: Array,
+        bias: Array,
+        activation: int = gemm.NO_ACTIVATION,
+        precision: Precision = FLOAT32,
+    ) -> None:
         self.depth, self.columns = kernel.shape
-        self._panels, self._bias = gemm.pack(kernel), buffers.pad_columns(bias[None])
-        self._activation = activation
+        self._panels = panels.pack(kernel, precision=precision)
+        self._bias = buffers.pad_columns(precision.weights(bias)[None])
+        self._activation, self._precision = activation, precision
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copies and pickles carry plain tensors: packed ones must lie on cache lines."""
-        kernel = gemm.unpack(self._panels, self.depth, self.columns)
-        return PackedDense, (kernel, self._bias[0, : self.columns], self._activation)
+        kernel = panels.unpack(self._panels, self.depth, self.columns, self._precision)
+        bias = self._bias[0, : self.columns]
+        return PackedDense, (kernel, bias, self._activation, self._precision)
 
     def __call__(self, x: Array) -> Array:
         """(R, >= K) -> (R, padded M); columns past M are zeros."""
-        out, no_residual = buffers.empty(len(x), buffers.padded(self.columns)), buffers.empty(0, 0)
-        shape = (len(x), x, self.depth, self._panels, self.columns)
-        gemm_kernel(*shape, self._bias, no_residual, self._activation, out, 0, 1)
+        out = buffers.empty(len(x), buffers.padded(self.columns), dtype=self._precision.real)
+        weights = (self.depth, self._panels, self.columns, self._bias)
+        gemm_kernel[self._precision](len(x), x, *weights, out[:0], self._activation, out, 0, 1)
         return out

@@ -21,7 +21,7 @@ def add_embeddings(token: Array, position: Array, segment: Array) -> Array:
     return (token + position) + segment
 
 
-@kernel("void(int32[::1], float32[:, ::1], float32[:, ::1])")
+@kernel("void(int32[::1], stored[:, ::1], real[:, ::1])")
 def lookup_kernel(ids, table, out):  # type: ignore[no-untyped-def]
     """(R,), (V, D) -> (R, D)"""
     for row in range(out.shape[0]):
@@ -31,7 +31,7 @@ def lookup_kernel(ids, table, out):  # type: ignore[no-untyped-def]
 
 @kernel(
     "void(int32[::1], int32[::1], int32[::1],"
-    " float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1])"
+    " stored[:, ::1], stored[:, ::1], stored[:, ::1], real[:, ::1])"
 )
 def embedding_kernel(  # type: ignore[no-untyped-def]
     token_ids, positions, segment_ids, token_table, position_table, segment_table, out
@@ -43,4 +43,5 @@ def embedding_kernel(  # type: ignore[no-untyped-def]
             token = simd.load(token_table, token_ids[row], d)
             position = simd.load(position_table, positions[row], d)
             segment = simd.load(segment_table, segment_ids[row], d)
-            simd.store((token + position) + segment, out, row, d)
+            both = simd.rounded(token + position)
+            simd.store(simd.rounded(both + segment), out, row, d)

@@ -27,20 +27,20 @@ def gelu(x: Array) -> Array:
     return 0.5 * x * (1 + erf(x / math.sqrt(2)))
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1])")
 def gelu_approximate_kernel(x, out):  # type: ignore[no-untyped-def]
     """(R, F) -> (R, F); ``out`` may be ``x``."""
     for row in range(x.shape[0]):
         for column in range(0, x.shape[1], 16):
-            simd.store(simd.gelu_approximate(simd.load(x, row, column)), out, row, column)
+            simd.store(simd.rounded(simd.gelu_approximate(simd.load(x, row, column))), out, row, column)
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1])")
 def gelu_kernel(x, out):  # type: ignore[no-untyped-def]
     """(R, F) -> (R, F); ``out`` may be ``x``."""
     for row in range(x.shape[0]):
         for column in range(0, x.shape[1], 16):
-            simd.store(simd.gelu(simd.load(x, row, column)), out, row, column)
+            simd.store(simd.rounded(simd.gelu(simd.load(x, row, column))), out, row, column)
 
 
 GELU_KERNELS = {"gelu_approximate": gelu_approximate_kernel, "gelu": gelu_kernel}

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from npbert.ops.dense import PackedDense, dense, dense_kernel
 from npbert.ops.gelu import gelu, gelu_approximate
@@ -24,8 +23,7 @@ from npbert.ops.token_embedding import TokenEmbedding
 from npbert.ops.types import Array
 from npbert.simd import buffers, gemm
 from npbert.simd.kernel import Kernel
-
-F32 = NDArray[np.float32]
+from npbert.simd.precision import FLOAT32, Precision
 
 CLASSIFIER_ACTIVATIONS: Final[dict[str, Callable[[Array], Array]]] = {
     "linear": lambda logits: logits,
@@ -61,41 +59,49 @@ def masked_lm_head(
     return dense(normal, table.T, output_bias)
 
 
-def activated(logits: F32, activation: str) -> F32:
+ACTIVATION_KERNELS: Final = (softmax_kernel, sigmoid_kernel, tanh_kernel)
+"""What `activated` calls."""
+
+
+def activated(logits: Array, activation: str, precision: Precision = FLOAT32) -> Array:
     """One of `CLASSIFIER_ACTIVATIONS`, by its kernel: (B, C) -> (B, C)"""
-    wide, columns = buffers.pad_columns(logits), logits.shape[1]
-    _activate(wide, columns, activation)
+    wide, columns = buffers.pad_columns(logits, precision.real), logits.shape[1]
+    _activate(wide, columns, activation, precision)
     return np.ascontiguousarray(wide[:, :columns])
 
 
-def _activate(logits: F32, columns: int, activation: str) -> None:
+def _activate(logits: Array, columns: int, activation: str, precision: Precision) -> None:
     """(B, padded C), in place; ``columns`` is C."""
     if activation == "softmax":
-        softmax_kernel(logits, columns)
+        softmax_kernel[precision](logits, columns)
     elif activation == "sigmoid":
-        sigmoid_kernel(logits, logits)
+        sigmoid_kernel[precision](logits, logits)
     elif activation == "tanh":
-        tanh_kernel(logits, logits)
+        tanh_kernel[precision](logits, logits)
 
 
 class ClassifierHead:
     """`classifier_head` with its weights.
 
     Args:
-        kernel: (D, C) float32.
-        bias: (C,) float32.
+        kernel: (D, C); rounded to what the precision stores.
+        bias: (C,); the same.
         activation: one of `CLASSIFIER_ACTIVATIONS`.
+        precision: what it computes in.
     """
 
-    kernels: tuple[Kernel, ...] = (dense_kernel, softmax_kernel, sigmoid_kernel, tanh_kernel)
+    kernels: tuple[Kernel, ...] = (dense_kernel, *ACTIVATION_KERNELS)
 
-    def __init__(self, kernel: F32, bias: F32, activation: str) -> None:
-        self._dense, self._activation = PackedDense(kernel, bias), activation
+    def __init__(
+        self, kernel: Array, bias: Array, activation: str, precision: Precision = FLOAT32
+    ) -> None:
+        self._dense = PackedDense(kernel, bias, precision=precision)
+        self._activation, self._precision = activation, precision
 
-    def __call__(self, pooled: F32) -> F32:
+    def __call__(self, pooled: Array) -> Array:
         """(B, D), its columns padded or not, -> (B, C)."""
         logits, columns = self._dense(pooled), self._dense.columns
-        _activate(logits, columns, self._activation)
+        _activate(logits, columns, self._activation, self._precision)
         return np.ascontiguousarray(logits[:, :columns])
 
 
@@ -103,33 +109,39 @@ class MaskedLMHead:
     """`masked_lm_head` with its weights but the table's, which is BERT's own as a rule.
 
     Args:
-        kernel, bias, gamma, beta, output_bias: as there, float32.
+        kernel, bias, gamma, beta, output_bias: as there; kernel and bias are rounded to what the
+            precision stores.
         activation: ``"gelu"`` or ``"gelu_approximate"``.
         epsilon: of the layer norm.
+        precision: what it computes in, which must be the table's too.
     """
 
     kernels: tuple[Kernel, ...] = (dense_kernel, layer_norm_kernel)
 
     def __init__(
         self,
-        kernel: F32,
-        bias: F32,
-        gamma: F32,
-        beta: F32,
-        output_bias: F32,
+        kernel: Array,
+        bias: Array,
+        gamma: Array,
+        beta: Array,
+        output_bias: Array,
         *,
         activation: str,
         epsilon: float,
+        precision: Precision = FLOAT32,
     ) -> None:
-        self._dense = PackedDense(kernel, bias, _GELUS[activation])
-        self._gamma, self._beta = buffers.pad_columns(gamma[None]), buffers.pad_columns(beta[None])
-        self._output_bias, self._epsilon = output_bias, epsilon
+        self._dense = PackedDense(kernel, bias, _GELUS[activation], precision)
+        self._gamma = buffers.pad_columns(gamma[None], precision.real)
+        self._beta = buffers.pad_columns(beta[None], precision.real)
+        self._output_bias = output_bias.astype(precision.real)
+        self._epsilon, self._precision = epsilon, precision
 
-    def __call__(self, hidden: F32, embedding: TokenEmbedding) -> F32:
+    def __call__(self, hidden: Array, embedding: TokenEmbedding) -> Array:
         """(M, D), its columns padded or not, and the table, -> (M, V)."""
         columns = self._dense.columns
         x = self._dense(hidden)
-        layer_norm_kernel(x, self._gamma, self._beta, self._epsilon, columns, x)
-        logits = embedding(x[:, :columns], reverse=True)
+        normalize = layer_norm_kernel[self._precision]
+        normalize(x, self._gamma, self._beta, self._epsilon, columns, x)
+        logits = embedding.scores(x[:, :columns])
         logits += self._output_bias
-        return logits
+        return self._precision.weights(logits) if self._precision.rounded else logits

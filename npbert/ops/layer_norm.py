@@ -21,7 +21,7 @@ def layer_norm(x: Array, gamma: Array, beta: Array, *, epsilon: float) -> Array:
     return centred / np.sqrt(variance + x.dtype.type(epsilon)) * gamma + beta
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1], float32[:, ::1], float64, int64, float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1], real[:, ::1], float64, int64, real[:, ::1])")
 def layer_norm_kernel(x, gamma, beta, epsilon, columns, out):  # type: ignore[no-untyped-def]
     """(R, D), (1, D), (1, D) -> (R, D); ``out`` may be ``x``.
 
@@ -45,4 +45,4 @@ def layer_norm_kernel(x, gamma, beta, epsilon, columns, out):  # type: ignore[no
         for d in range(0, columns, 16):
             normal = (simd.load(x, row, d) - mean) / deviation
             scaled = simd.fma(normal, simd.load(gamma, 0, d), simd.load(beta, 0, d))
-            simd.store(scaled, out, row, d)
+            simd.store(simd.rounded(scaled), out, row, d)

@@ -19,9 +19,9 @@ def pooler(sequence: Array, kernel: Array, bias: Array) -> Array:  # (B, T, D) -
     return np.tanh(dense(sequence[:, 0], kernel, bias))
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1])")
 def tanh_kernel(x, out):  # type: ignore[no-untyped-def]
     """(B, D) -> (B, D), elementwise; ``out`` may be ``x``."""
     for row in range(x.shape[0]):
         for column in range(0, x.shape[1], 16):
-            simd.store(simd.tanh(simd.load(x, row, column)), out, row, column)
+            simd.store(simd.rounded(simd.tanh(simd.load(x, row, column))), out, row, column)

@@ -16,6 +16,7 @@ import numpy as np
 from npbert import simd
 from npbert.ops.types import Array, IntArray
 from npbert.simd.kernel import kernel
+from npbert.simd.precision import FLOAT32, Precision
 
 
 def mean_pool(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
@@ -91,9 +92,7 @@ def l2_normalize(x: Array) -> Array:  # (B, D) -> (B, D)
     return x / np.maximum(length, x.dtype.type(1e-12))
 
 
-@kernel(
-    "void(float32[:, ::1], float32[::1], int64[::1], int64[::1], float32[::1], float32[:, ::1])"
-)
+@kernel("void(real[:, ::1], real[::1], int64[::1], int64[::1], real[::1], real[:, ::1])")
 def sum_pool_kernel(tokens, weights, begins, ends, divisors, out):  # type: ignore[no-untyped-def]
     """(R, D), (R,), (B,) x3 -> (B, D): weighted rows, added in order, and the sum divided."""
     for b in range(out.shape[0]):
@@ -102,10 +101,10 @@ def sum_pool_kernel(tokens, weights, begins, ends, divisors, out):  # type: igno
             total = simd.fill(0.0)
             for row in range(begins[b], ends[b]):
                 total = simd.fma(simd.load(tokens, row, d), simd.fill(weights[row]), total)
-            simd.store(total / divisor, out, b, d)
+            simd.store(simd.rounded(total / divisor), out, b, d)
 
 
-@kernel("void(float32[:, ::1], int64[::1], int64[::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], int64[::1], int64[::1], real[:, ::1])")
 def max_pool_kernel(tokens, begins, ends, out):  # type: ignore[no-untyped-def]
     """(R, D), (B,) x2 -> (B, D); a NaN stays."""
     for b in range(out.shape[0]):
@@ -116,7 +115,7 @@ def max_pool_kernel(tokens, begins, ends, out):  # type: ignore[no-untyped-def]
             simd.store(largest, out, b, d)
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1])")
 def l2_normalize_kernel(x, out):  # type: ignore[no-untyped-def]
     """(B, D) -> (B, D); ``out`` may be ``x``, and columns past D are zeros."""
     for row in range(x.shape[0]):
@@ -126,37 +125,51 @@ def l2_normalize_kernel(x, out):  # type: ignore[no-untyped-def]
             total = simd.fma(value, value, total)
         length = simd.maximum(simd.sqrt(simd.add_lanes(total)), simd.fill(1e-12))
         for d in range(0, x.shape[1], 16):
-            simd.store(simd.load(x, row, d) / length, out, row, d)
+            simd.store(simd.rounded(simd.load(x, row, d) / length), out, row, d)
 
 
 KERNELS: Final = (sum_pool_kernel, max_pool_kernel)
 """What `pool` calls."""
 
 
-def pool(mode: str, tokens: Array, starts: IntArray, out: Array, skip: int = 0) -> None:
+def pool(
+    mode: str,
+    tokens: Array,
+    starts: IntArray,
+    out: Array,
+    skip: int = 0,
+    precision: Precision = FLOAT32,
+) -> None:
     """One of `POOLINGS` by kernels, from (R, padded D) to ``out``, (B, padded D)."""
     ends = starts[1:]
     begins = np.minimum(starts[:-1] + skip, ends)
     if mode in ("cls", "lasttoken"):  # rows are copied: nothing is computed
         out[:] = POOLINGS[mode](tokens, starts, skip)
     elif mode == "max":
-        max_pool_kernel(tokens, begins, ends, out)
+        max_pool_kernel[precision](tokens, begins, ends, out)
     elif mode == "weightedmean":
         numbers = np.arange(1, len(tokens) + 1) - np.repeat(starts[:-1], np.diff(starts))
-        weighted_mean(tokens, numbers, begins, ends, out)
+        weighted_mean(tokens, numbers, begins, ends, out, precision)
     else:
-        divisors = np.maximum(ends - begins, 1).astype(np.float32)
+        divisors = np.maximum(ends - begins, 1).astype(precision.real)
         divisors = np.sqrt(divisors) if mode == "mean_sqrt_len_tokens" else divisors
-        sum_pool_kernel(tokens, np.ones(len(tokens), np.float32), begins, ends, divisors, out)
+        weights = np.ones(len(tokens), precision.real)
+        sum_pool_kernel[precision](tokens, weights, begins, ends, divisors, out)
 
 
 def weighted_mean(
-    tokens: Array, weights: IntArray, begins: IntArray, ends: IntArray, out: Array
+    tokens: Array,
+    weights: IntArray,
+    begins: IntArray,
+    ends: IntArray,
+    out: Array,
+    precision: Precision = FLOAT32,
 ) -> None:
     """The mean of the rows ``begins[b] : ends[b]``, of which row i counts ``weights[i]`` times.
 
     (R, padded D), (R,) whole numbers, (B,), (B,) -> (B, padded D); 0 where there are no rows.
     """
     before = np.concatenate([[0], np.cumsum(weights)])
-    divisors = np.maximum(before[ends] - before[begins], 1).astype(np.float32)
-    sum_pool_kernel(tokens, weights.astype(np.float32), begins, ends, divisors, out)
+    divisors = np.maximum(before[ends] - before[begins], 1).astype(precision.real)
+    factors = weights.astype(precision.real)
+    sum_pool_kernel[precision](tokens, factors, begins, ends, divisors, out)

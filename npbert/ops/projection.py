@@ -17,6 +17,7 @@ from npbert.ops.relu import relu, relu_kernel
 from npbert.ops.sigmoid import sigmoid, sigmoid_kernel
 from npbert.ops.types import Array
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import FLOAT32, Precision
 
 ACTIVATIONS: Final[dict[str, tuple[Callable[[Array], Array], Kernel | None]]] = {
     "identity": (np.asarray, None),
@@ -37,9 +38,10 @@ class Projection:
     """`projection` with its weights.
 
     Args:
-        kernel: (K, M) float32.
-        bias: (M,) float32.
+        kernel: (K, M); rounded to what the precision stores.
+        bias: (M,); the same.
         activation: one of `ACTIVATIONS`.
+        precision: what it computes in.
     """
 
     kernels: tuple[Kernel, ...] = (
@@ -47,8 +49,11 @@ class Projection:
         *(kernel for _, kernel in ACTIVATIONS.values() if kernel is not None),
     )
 
-    def __init__(self, kernel: Array, bias: Array, activation: str) -> None:
-        self._dense, self._activation = PackedDense(kernel, bias), activation
+    def __init__(
+        self, kernel: Array, bias: Array, activation: str, precision: Precision = FLOAT32
+    ) -> None:
+        self._dense = PackedDense(kernel, bias, precision=precision)
+        self._activation, self._precision = activation, precision
 
     @property
     def columns(self) -> int:
@@ -60,6 +65,6 @@ class Projection:
         out = self._dense(x)
         activate = ACTIVATIONS[self._activation][1]
         if activate is not None:
-            activate(out, out)
+            activate[self._precision](out, out)
             out[:, self.columns :] = 0  # not every activation leaves a 0 as it is
         return out

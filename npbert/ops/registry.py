@@ -1,8 +1,9 @@
 """Every op once: its definition, and its kernel behind the same signature.
 
 Tests, benchmarks and notebooks go through this table. A ``compiled`` function takes what the
-definition takes, copies it into the padded, aligned float32 buffers that a kernel wants, and
-returns what the definition returns; the engine, which has such buffers, calls the kernels.
+definition takes and ``precision``, copies it into the padded, aligned buffers that a kernel wants,
+rounded as that precision has it, and returns what the definition returns; the engine, which has
+such buffers, calls the kernels.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from npbert.ops import similarity as similarity_op
 from npbert.ops.attention import Attention
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.ops.types import Array, IntArray
-from npbert.simd import buffers, gemm
+from npbert.simd import buffers
 from npbert.simd.buffers import pad_columns, padded
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import FLOAT32, Precision
 
 
 class Op(NamedTuple):
@@ -44,57 +46,76 @@ class Op(NamedTuple):
     kernels: tuple[Kernel, ...]
 
 
-def _rows(x: Array) -> Array:
-    """(..., D) -> aligned (R, padded D)."""
-    return pad_columns(np.asarray(x, np.float32).reshape(-1, x.shape[-1]))
+Compiled = Callable[..., Array]
 
 
-def _elementwise(kernel: Kernel) -> Callable[[Array], Array]:
-    def compiled(x: Array) -> Array:
-        wide = _rows(x)
-        kernel(wide, wide)
+def _rows(x: Array, precision: Precision) -> Array:
+    """(..., D) -> aligned (R, padded D), in the dtype that is computed in."""
+    return pad_columns(x.reshape(-1, x.shape[-1]), precision.real)
+
+
+def _activations(x: Array, precision: Precision) -> Array:
+    """The same, of what an op before may have computed: rounded where every op's results are."""
+    return _rows(precision.weights(x) if precision.rounded else x, precision)
+
+
+def _empty(rows: int, columns: int, precision: Precision) -> Array:
+    return buffers.empty(rows, padded(columns), dtype=precision.real)
+
+
+def _elementwise(kernel: Kernel) -> Compiled:
+    def compiled(x: Array, *, precision: Precision = FLOAT32) -> Array:
+        wide = _activations(x, precision)
+        kernel[precision](wide, wide)
         return wide[:, : x.shape[-1]].reshape(x.shape)
 
     return compiled
 
 
-def _lookup(table: Array, ids: IntArray) -> Array:
-    out = buffers.empty(ids.size, padded(table.shape[1]))
-    embedding.lookup_kernel(np.ascontiguousarray(ids, np.int32).reshape(-1), _rows(table), out)
+def _table(table: Array, precision: Precision) -> Array:
+    """(V, D) -> (V, padded D), as it is stored."""
+    return pad_columns(precision.bits(table), precision.stored_dtype)
+
+
+def _lookup(table: Array, ids: IntArray, *, precision: Precision = FLOAT32) -> Array:
+    out = _empty(ids.size, table.shape[1], precision)
+    rows = np.ascontiguousarray(ids, np.int32).reshape(-1)
+    embedding.lookup_kernel[precision](rows, _table(table, precision), out)
     return out[:, : table.shape[1]].reshape(*ids.shape, table.shape[1])
 
 
-def _add_embeddings(token: Array, position: Array, segment: Array) -> Array:
-    tables = [_rows(x) for x in (token, position, segment)]
-    out = buffers.empty(*tables[0].shape)
-    ids = np.arange(len(out), dtype=np.int32)
-    embedding.embedding_kernel(ids, ids, ids, *tables, out)
+def _add_embeddings(
+    token: Array, position: Array, segment: Array, *, precision: Precision = FLOAT32
+) -> Array:
+    tables = [_table(_flat(x), precision) for x in (token, position, segment)]
+    ids = np.arange(len(tables[0]), dtype=np.int32)
+    out = _empty(ids.size, token.shape[-1], precision)
+    embedding.embedding_kernel[precision](ids, ids, ids, *tables, out)
     return out[:, : token.shape[-1]].reshape(token.shape)
 
 
-def _layer_norm(x: Array, gamma: Array, beta: Array, *, epsilon: float) -> Array:
-    wide = _rows(x)
-    scale, shift = _rows(gamma), _rows(beta)
-    layer_norm.layer_norm_kernel(wide, scale, shift, epsilon, x.shape[-1], wide)
+def _layer_norm(
+    x: Array, gamma: Array, beta: Array, *, epsilon: float, precision: Precision = FLOAT32
+) -> Array:
+    wide = _activations(x, precision)
+    scale, shift = _rows(gamma, precision), _rows(beta, precision)
+    layer_norm.layer_norm_kernel[precision](wide, scale, shift, epsilon, x.shape[-1], wide)
     return wide[:, : x.shape[-1]].reshape(x.shape)
 
 
-def _dense(x: Array, kernel: Array, bias: Array) -> Array:
-    depth, columns = kernel.shape
-    wide, panels = _rows(x), gemm.pack(np.asarray(kernel, np.float32))
-    out, nothing = buffers.empty(len(wide), padded(columns)), buffers.empty(0, 0)
-    shape = (len(wide), wide, depth, panels, columns)
-    dense_op.dense_kernel(*shape, _rows(bias), nothing, gemm.NO_ACTIVATION, out, 0, 1)
-    return out[:, :columns].reshape(*x.shape[:-1], columns)
+def _dense(x: Array, kernel: Array, bias: Array, *, precision: Precision = FLOAT32) -> Array:
+    packed = dense_op.PackedDense(kernel, bias, precision=precision)
+    columns = kernel.shape[1]
+    return packed(_activations(x, precision))[:, :columns].reshape(*x.shape[:-1], columns)
 
 
-def _softmax(scores: Array, kept: IntArray) -> Array:
+def _softmax(scores: Array, kept: IntArray, *, precision: Precision = FLOAT32) -> Array:
     """The kernel sees kept keys only, moved together; here one row at a time."""
-    out = np.zeros(scores.shape, np.float32)
+    out = np.zeros(scores.shape, precision.real)
     for row, mask, result in zip(_flat(scores), _flat(kept), _flat(out), strict=True):
         if mask.any():
-            wide = _rows(row[mask])
-            softmax.softmax_kernel(wide, int(mask.sum()))
+            wide = _rows(row[mask], precision)
+            softmax.softmax_kernel[precision](wide, int(mask.sum()))
             result[mask] = wide[0, : mask.sum()]
     return out
 
@@ -111,72 +132,91 @@ def _attention(
     *,
     fused: bool,
     scale: float | None = None,
+    precision: Precision = FLOAT32,
 ) -> Attention:
     B, T, N, H = query.shape
-    qkv = _rows(np.concatenate([x.reshape(B, T, N * H) for x in (query, key, value)], axis=-1))
+    real, D = precision.real_dtype, N * H
+    joined = np.concatenate([x.reshape(B, T, D) for x in (query, key, value)], axis=-1)
+    qkv = _activations(joined, precision)
     starts = np.arange(B + 1, dtype=np.int64) * T
     kept = np.asarray(padding_mask) != 0
     uniform = ~kept.any(axis=1) & fused
     kept = kept | uniform[:, None]
     key_starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64)
-    everything, no_scores = np.arange(B * T, dtype=np.int64), np.zeros((0, 0, 0), np.float32)
-    factor = np.float32(1 / math.sqrt(H) if scale is None else scale)
-    scratch = (7, padded(H)), (7, padded(T)), (7, padded(H)), (1, padded(T) * H), (1, T * padded(H))
-    buffer = [buffers.empty(*shape) for shape in scratch]
-    context = buffers.empty(B * T, padded(N * H))
-    scores, probs = np.zeros((B * T, N, T), np.float32), np.zeros((B * T, N, T), np.float32)
+    everything, no_scores = np.arange(B * T, dtype=np.int64), np.zeros((0, 0, 0), real)
+    factor = np.array(1 / math.sqrt(H) if scale is None else scale, real)
+    if precision.rounded and not fused:  # Keras casts it, and multiplies the query by it
+        factor = precision.weights(factor)
+    scratch = (7, H), (7, T), (7, H), (1, padded(T) * H), (1, T * padded(H))
+    buffer = [_empty(*shape, precision) for shape in scratch]
+    context = _empty(B * T, D, precision)
+    scores, probs = np.zeros((B * T, N, T), real), np.zeros((B * T, N, T), real)
 
     def run(keys: IntArray, key_starts: IntArray, uniform: IntArray, *seen: Array) -> None:
-        where = (starts, keys, key_starts, uniform, N, H, factor, fused)
-        attention_op.attention_kernel(qkv, *where, *buffer, context, *seen, 0, 1)
+        where = (starts, keys, key_starts, uniform, N, H, factor[()], fused)
+        attention_op.attention_kernel[precision](qkv, *where, *buffer, context, *seen, 0, 1)
 
     run(everything, starts, np.zeros(B, np.bool_), scores, no_scores)
     run(np.flatnonzero(kept), key_starts, uniform, no_scores, probs)
-    spread = np.zeros((B, T, N, T), np.float32)
+    spread = np.zeros((B, T, N, T), real)
     for b in range(B):
         count = int(kept[b].sum())
         spread[b][:, :, kept[b]] = probs.reshape(B, T, N, T)[b, :, :, :count]
     return Attention(
         scores.reshape(B, T, N, T).swapaxes(1, 2),
         spread.swapaxes(1, 2),
-        context[:, : N * H].reshape(B, T, N, H),
+        context[:, :D].reshape(B, T, N, H),
     )
 
 
-def _pool(mode: str) -> Callable[..., Array]:
-    def compiled(tokens: Array, starts: IntArray, skip: int = 0) -> Array:
-        out = buffers.empty(len(starts) - 1, padded(tokens.shape[1]))
-        pooling.pool(mode, _rows(tokens), np.ascontiguousarray(starts, np.int64), out, skip)
+def _pool(mode: str) -> Compiled:
+    def compiled(
+        tokens: Array, starts: IntArray, skip: int = 0, *, precision: Precision = FLOAT32
+    ) -> Array:
+        rows, starts = _activations(tokens, precision), np.ascontiguousarray(starts, np.int64)
+        out = _empty(len(starts) - 1, tokens.shape[1], precision)
+        pooling.pool(mode, rows, starts, out, skip, precision)
         return out[:, : tokens.shape[1]].copy()
 
     return compiled
 
 
-def _distances(order: int) -> Callable[[Array, Array], Array]:
-    def compiled(a: Array, b: Array) -> Array:
-        out = buffers.empty(len(a), len(b))
-        similarity_op.distance_kernel(_rows(a), _rows(b), order, False, out)
+def _distances(order: int) -> Compiled:
+    def compiled(a: Array, b: Array, *, precision: Precision = FLOAT32) -> Array:
+        out = buffers.empty(len(a), len(b), dtype=precision.real)
+        rows = _activations(a, precision), _activations(b, precision)
+        similarity_op.distance_kernel[precision](*rows, order, False, out)
         return out
 
     return compiled
 
 
-def _row_dot(a: Array, b: Array) -> Array:
-    out = np.empty(len(a), np.float32)
-    similarity_op.row_dot_kernel(_rows(a), _rows(b), a.shape[1], out)
+def _row_dot(a: Array, b: Array, *, precision: Precision = FLOAT32) -> Array:
+    out = np.empty(len(a), precision.real)
+    rows = _activations(a, precision), _activations(b, precision)
+    similarity_op.row_dot_kernel[precision](*rows, a.shape[1], out)
     return out
 
 
-def _pooler(sequence: Array, kernel: Array, bias: Array) -> Array:
-    return _elementwise(pooler.tanh_kernel)(_dense(sequence[:, 0], kernel, bias))
+def _pooler(
+    sequence: Array, kernel: Array, bias: Array, *, precision: Precision = FLOAT32
+) -> Array:
+    inner = _dense(sequence[:, 0], kernel, bias, precision=precision)
+    return _elementwise(pooler.tanh_kernel)(inner, precision=precision)
 
 
-def _projection(x: Array, kernel: Array, bias: Array, *, activation: str) -> Array:
-    return projection.Projection(kernel, bias, activation)(_rows(x))[:, : kernel.shape[1]]
+def _projection(
+    x: Array, kernel: Array, bias: Array, *, activation: str, precision: Precision = FLOAT32
+) -> Array:
+    project = projection.Projection(kernel, bias, activation, precision)
+    return project(_activations(x, precision))[:, : kernel.shape[1]]
 
 
-def _classifier_head(pooled: Array, kernel: Array, bias: Array, *, activation: str) -> Array:
-    return heads.ClassifierHead(kernel, bias, activation)(_rows(pooled))
+def _classifier_head(
+    pooled: Array, kernel: Array, bias: Array, *, activation: str, precision: Precision = FLOAT32
+) -> Array:
+    head = heads.ClassifierHead(kernel, bias, activation, precision)
+    return head(_activations(pooled, precision))
 
 
 def _masked_lm_head(
@@ -187,10 +227,14 @@ def _masked_lm_head(
     beta: Array,
     table: Array,
     output_bias: Array,
+    *,
+    precision: Precision = FLOAT32,
     **options: Any,
 ) -> Array:
-    head = heads.MaskedLMHead(kernel, bias, gamma, beta, output_bias, **options)
-    return head(_rows(hidden), TokenEmbedding(_rows(table), table.shape[1]))
+    weights = kernel, bias, gamma, beta, output_bias
+    head = heads.MaskedLMHead(*weights, **options, precision=precision)
+    embedding = TokenEmbedding(_table(table, precision), table.shape[1], precision)
+    return head(_activations(hidden, precision), embedding)
 
 
 OPS: Final[dict[str, Op]] = {

@@ -17,7 +17,7 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1])")
 def relu_kernel(x, out):  # type: ignore[no-untyped-def]
     """(B, D) -> (B, D), elementwise; ``out`` may be ``x``; a NaN stays."""
     for row in range(x.shape[0]):

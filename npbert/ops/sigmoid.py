@@ -19,9 +19,9 @@ def sigmoid(x: Array) -> Array:
     return np.where(x < 0, e, 1) / (1 + e)
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1])")
 def sigmoid_kernel(x, out):  # type: ignore[no-untyped-def]
     """(B, C) -> (B, C), elementwise; ``out`` may be ``x``."""
     for row in range(x.shape[0]):
         for column in range(0, x.shape[1], 16):
-            simd.store(simd.sigmoid(simd.load(x, row, column)), out, row, column)
+            simd.store(simd.rounded(simd.sigmoid(simd.load(x, row, column))), out, row, column)

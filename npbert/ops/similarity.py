@@ -46,7 +46,7 @@ def _distance(a, i, b, j, order):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1], int64, boolean, float32[:, ::1])")
+@kernel("void(real[:, ::1], real[:, ::1], int64, boolean, real[:, ::1])")
 def distance_kernel(a, b, order, paired, out):  # type: ignore[no-untyped-def]
     """(A, D), (B, D) -> (A, B); or, ``paired``, (A, D), (A, D) -> (A, 1). D is padded with zeros.
 
@@ -59,7 +59,7 @@ def distance_kernel(a, b, order, paired, out):  # type: ignore[no-untyped-def]
             out[i, column] = -simd.lane(distance)
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1], int64, float32[::1])")
+@kernel("void(real[:, ::1], real[:, ::1], int64, real[::1])")
 def row_dot_kernel(a, b, columns, out):  # type: ignore[no-untyped-def]
     """(A, >= D), (A, >= D) -> (A,), summed as `npbert.simd.gemm` does; ``columns`` is D."""
     for i in range(a.shape[0]):

@@ -41,10 +41,10 @@ def softmax_row(scores, row, columns):  # type: ignore[no-untyped-def]
     total = simd.add_lanes(total)
     # scores = weights / total
     for s in range(0, columns, 16):
-        simd.store(simd.load(scores, row, s) / total, scores, row, s)
+        simd.store(simd.rounded(simd.load(scores, row, s) / total), scores, row, s)
 
 
-@kernel("void(float32[:, ::1], int64)")
+@kernel("void(real[:, ::1], int64)")
 def softmax_kernel(scores, columns):  # type: ignore[no-untyped-def]
     """Every row of ``scores``, in place; ``columns`` is their count without padding."""
     for row in range(scores.shape[0]):

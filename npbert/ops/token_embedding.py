@@ -9,27 +9,50 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.errors import InputError, InputTypeError
-from npbert.ops.dense import dense_kernel
 from npbert.ops.embedding import lookup_kernel
-from npbert.simd import buffers, gemm
+from npbert.ops.types import Array, IntArray
+from npbert.simd import buffers, gemm, panels
+from npbert.simd.gemm import product_kernel
+from npbert.simd.kernel import Kernel, PlainKernel
+from npbert.simd.precision import FLOAT32, Precision
 
 # Tokens of the vocabulary and vectors multiplied at once: their products stay in a cache.
 _CHUNK, _VECTORS = 1024, 256
 
 
 class TokenEmbedding:
-    """Ids to vectors, or vectors to one score for every token of the vocabulary."""
+    """Ids to vectors, or vectors to one score for every token of the vocabulary.
 
-    def __init__(self, table: NDArray[np.float32], columns: int) -> None:
-        self._table, self._columns = table, columns
+    Args:
+        table: (V, padded D), as the precision stores it.
+        columns: D.
+        precision: what it computes in.
+        variable: (V, D), what the table was rounded from; None where it is the table itself.
+    """
+
+    kernels: tuple[Kernel | PlainKernel, ...] = (lookup_kernel, product_kernel)
+
+    def __init__(
+        self,
+        table: Array,
+        columns: int,
+        precision: Precision = FLOAT32,
+        variable: Array | None = None,
+    ) -> None:
+        self._table, self._columns, self._precision = table, columns, precision
+        self._variable = variable
 
     @property
-    def embeddings(self) -> NDArray[np.float32]:
-        """A copy of the table, (V, D)."""
-        return self._table[:, : self._columns].copy()
+    def embeddings(self) -> Array:
+        """A copy of the table, (V, D), in the dtype that the model keeps it in."""
+        if self._variable is not None:
+            return self._variable.copy()
+        return self._precision.numbers(self._table[:, : self._columns].copy())
 
-    def __call__(self, inputs: ArrayLike, reverse: bool = False) -> NDArray[np.float32]:
+    def __call__(self, inputs: ArrayLike, reverse: bool = False) -> Array:
         """Ids (...) -> (..., D); in reverse, vectors (..., D) -> logits (..., V).
+
+        Both in the dtype that the model computes in.
 
         Raises:
             InputError, InputTypeError: ids out of range or not integers, vectors of another width.
@@ -42,9 +65,11 @@ class TokenEmbedding:
                 received=str(error),
                 expected="nested lists of equal lengths, or an array",
             ) from error
-        return self._logits(array) if reverse else self._vectors(array)
+        found = self._logits(array) if reverse else self._vectors(array)
+        precision = self._precision
+        return precision.numbers(precision.bits(found)) if precision.rounded else found
 
-    def _vectors(self, ids: NDArray[np.generic]) -> NDArray[np.float32]:
+    def _vectors(self, ids: NDArray[np.generic]) -> Array:
         V = len(self._table)
         if ids.dtype.kind not in "iu":
             raise InputTypeError(
@@ -58,31 +83,50 @@ class TokenEmbedding:
                 received=f"ids from {ids.min()} to {ids.max()}",
                 expected=f"0 <= id < {V}",
             )
-        out = buffers.empty(ids.size, self._table.shape[1])
         # A copy: a kernel takes no read-only array, and JAX gives no other.
-        lookup_kernel(np.array(ids, np.int32).reshape(-1), self._table, out)
+        out = self._rows(np.array(ids, np.int32).reshape(-1))
         return out[:, : self._columns].reshape(*ids.shape, self._columns)
 
-    def _logits(self, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
+    def _rows(self, ids: IntArray) -> Array:
+        """(R,) -> (R, padded D)"""
+        out = buffers.empty(len(ids), self._table.shape[1], dtype=self._precision.real)
+        lookup_kernel[self._precision](ids, self._table, out)
+        return out
+
+    def _logits(self, vectors: NDArray[np.generic]) -> Array:
         D, V = self._columns, len(self._table)
-        if vectors.ndim == 0 or vectors.shape[-1] != D or vectors.dtype.kind != "f":
+        real = vectors.dtype.kind == "f" or vectors.dtype.name == "bfloat16"
+        if vectors.ndim == 0 or vectors.shape[-1] != D or not real:
             raise InputError(
                 "token_embedding in reverse takes vectors as wide as the table.",
                 received=f"shape {vectors.shape}, dtype {vectors.dtype}",
                 expected=f"floats (..., {D})",
             )
-        x = vectors.reshape(-1, D).astype(np.float32)
-        out, none = np.empty((len(x), V), np.float32), np.empty((0, 0), np.float32)
-        # The table lies as a kernel reads rows, so the few vectors are packed, and not the table:
-        # the product is (table @ vectors.T).T, whose every element is the same chain.
+        return self.scores(vectors.reshape(-1, D)).reshape(*vectors.shape[:-1], V)
+
+    def scores(self, vectors: Array) -> Array:
+        """(M, D) -> (M, V): the logits before they are rounded.
+
+        The table lies as a kernel reads rows, so the few vectors are packed, and not the table: the
+        product is (table @ vectors.T).T, whose every element is the same chain.
+        """
+        precision, V = self._precision, len(self._table)
+        x = vectors.astype(precision.real)
+        out, none = np.empty((len(x), V), x.dtype), np.empty((0, 0), x.dtype)
         for top in range(0, len(x), _VECTORS):
             part = x[top : top + _VECTORS]
-            panels, count = gemm.pack(part.T), len(part)
-            scores = buffers.empty(_CHUNK, buffers.padded(count))
+            packed, count = panels.pack(part.T, precision=precision.plain), len(part)
+            scores = buffers.empty(_CHUNK, buffers.padded(count), dtype=x.dtype)
             for start in range(0, V, _CHUNK):
-                rows = self._table[start : start + _CHUNK]
-                shape = (len(rows), rows, D, panels, count)
-                dense_kernel(*shape, none, none, gemm.NO_ACTIVATION, scores, 0, 1)
+                rows = self._widened(start, min(start + _CHUNK, V))
+                shape = (len(rows), rows, self._columns, packed, count)
+                product_kernel[precision](*shape, none, none, gemm.NO_ACTIVATION, scores, 0, 1)
                 logits = scores[: len(rows), :count].T  # (M, chunk)
                 out[top : top + count, start : start + len(rows)] = logits
-        return out.reshape(*vectors.shape[:-1], V)
+        return out
+
+    def _widened(self, start: int, stop: int) -> Array:
+        """Rows of the table as numbers to compute with: of all of them, there is no such copy."""
+        if self._precision.widens:
+            return self._rows(np.arange(start, stop, dtype=np.int32))
+        return self._table[start:stop]

@@ -15,17 +15,18 @@ from npbert.simd.barrier import wait_for_all
 from npbert.simd.gemm import NO_ACTIVATION, gemm_kernel
 from npbert.simd.kernel import inline, kernel
 
-_MATRIX, _INDEX = "float32[:, ::1]", "int64[::1]"
-_PAIR = f"{_MATRIX}, {_MATRIX}"  # panels and bias, or gamma and beta, of all layers
+_MATRIX, _INDEX = "real[:, ::1]", "int64[::1]"
+_DENSE = f"stored[:, ::1], {_MATRIX}"  # panels and bias of all layers
+_NORM = f"{_MATRIX}, {_MATRIX}"  # gamma and beta
 
 
 @kernel(
     "void(int64, int64, int64[::1], int64, int64,"
-    " int64, int64, int64, float64, float32, boolean, int64,"
+    " int64, int64, int64, float64, real, boolean, int64,"
     f" {', '.join([_MATRIX] * 5)},"  # x, qkv, context, hidden, wide
-    f" {', '.join([_PAIR] * 6)},"
+    f" {_DENSE}, {_DENSE}, {_NORM}, {_DENSE}, {_DENSE}, {_NORM},"
     f" {_INDEX}, {_INDEX}, {_INDEX}, boolean[::1],"
-    f" {', '.join([_MATRIX] * 5)}, float32[:, :, ::1])"
+    f" {', '.join([_MATRIX] * 5)}, real[:, :, ::1])"
 )
 def layers_kernel(  # type: ignore[no-untyped-def]
     part, parts, state, first, last, N, H, F, epsilon, scale, fused, activation,

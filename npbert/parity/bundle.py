@@ -14,8 +14,9 @@ key                            array
 =============================  ==============================================================
 
 A source is a backend and a width: ``tf64``, ``tf32``, ``jax32`` are Keras Hub on TensorFlow and
-JAX, ``hf64``, ``hf32`` are Hugging Face transformers on PyTorch. A stage that the source computes
-inside one fused operation is absent. Both files are readable without npbert.
+JAX, ``hf64``, ``hf32`` are Hugging Face transformers on PyTorch; or a backend and a dtype policy,
+``tf_bfloat16``. A stage that the source computes inside one fused operation is absent. Both files
+are readable without npbert.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from npbert.dtype_policy import numpy_dtype
 from npbert.errors import ModelFileError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 SCHEMA_VERSION: Final = 1
 
+_KINDS: Final = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "BOOL": "bool"}
 _REGENERATE: Final = "run `make golden` to write the bundle again"
 
 
@@ -117,12 +121,21 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 
 def _read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    from safetensors.numpy import load
+    import numpy as np
+    from safetensors import deserialize  # safetensors.numpy does not read bfloat16
 
-    arrays: dict[str, NDArray[Any]] = load(data)
-    for array in arrays.values():
-        array.flags.writeable = False
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, tensor in deserialize(data):  # type: ignore[no-untyped-call]
+        arrays[name] = np.frombuffer(tensor["data"], _dtype(tensor["dtype"]))
+        arrays[name] = arrays[name].reshape(tensor["shape"])
+        arrays[name].flags.writeable = False
     return arrays
+
+
+def _dtype(code: str) -> np.dtype[Any]:
+    """What safetensors calls ``BF16`` or ``I32``."""
+    kind = code.rstrip("0123456789")
+    return numpy_dtype(_KINDS[kind] + code.removeprefix(kind))
 
 
 def _unreadable(path: Path, error: Exception) -> ModelFileError:

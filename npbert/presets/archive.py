@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from npbert.config import BertConfig
 from npbert.presets.keras_config import keras_fields
-from npbert.presets.load import Preset
+from npbert.presets.load import Preset, policy_of
 from npbert.weights.keras_archive import open_archive
 from npbert.weights.load_file import load_file
 
@@ -20,12 +20,13 @@ def load_archive(
     load_weights: bool = True,
     overrides: Mapping[str, object] = MappingProxyType({}),
     trust: bool = True,
+    dtype: object = None,
 ) -> Preset:
     """Read the backbone in ``path``; a task's head is left where it is.
 
     Args:
         path: the archive.
-        load_weights, overrides, trust: as in `npbert.presets.load_preset`.
+        load_weights, overrides, trust, dtype: as in `npbert.presets.load_preset`.
 
     Raises:
         ModelFileError, UnsafeModelError, ResourceLimitError: the archive is damaged or not plain.
@@ -33,11 +34,20 @@ def load_archive(
     """
     with open_archive(path) as archive:
         raw = _backbone(archive.config())
-    fields, dtype = keras_fields(raw, path)
+    fields, saved = keras_fields(raw, path)
     config = BertConfig.from_dict(fields | dict(overrides), where=path)
-    fewer = "num_layers" in overrides
-    weights = load_file(path, config, leave_out_layers=fewer, trust=trust) if load_weights else None
-    return Preset(path.name.removesuffix(".keras"), "keras", config, weights, path, dtype)
+    policy = policy_of(dtype, "keras", saved)
+    weights = None
+    if load_weights:
+        weights = load_file(
+            path,
+            config,
+            leave_out_layers="num_layers" in overrides,
+            trust=trust,
+            dtype=policy.variable_dtype,
+        )
+    name = path.name.removesuffix(".keras")
+    return Preset(name, "keras", config, weights, path, saved, policy)
 
 
 def _backbone(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from npbert.config import BertConfig
-from npbert.errors import ModelFileError, NpbertError
-from npbert.weights.files import open_regular
+from npbert.errors import ModelFileError
+from npbert.weights.files import read_whole
 from npbert.weights.module_list import MODULES, module_files
 from npbert.weights.shards import stays_inside
 from npbert.weights.strict_json import parse_object
@@ -20,6 +20,7 @@ _HUGGING_FACE: Final = (
     *("added_tokens.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
     MODULES,
 )
+_BY_HAND: Final = "copy the directory's own files by hand"
 _KERAS_VOCABULARY: Final = "assets/tokenizer/vocabulary.txt"
 _KERAS: Final = (
     *("tokenizer.json", "preprocessor.json", _KERAS_VOCABULARY, "task.json", "task.weights.h5"),
@@ -74,13 +75,6 @@ def _read(folder: Path, name: str) -> bytes | None:
     if not path.exists():
         return None
     if not stays_inside(folder, path):
-        raise _refused("a file of the model is a link that leads out of it.", path)
-    with open_regular(path) as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise _refused(f"a file of the model is larger than {MAX_BYTES:,} bytes.", path)
-    return content
-
-
-def _refused(what: str, path: Path) -> NpbertError:
-    return ModelFileError(what, where=path, fix="copy the directory's own files by hand")
+        what = "a file of the model is a link that leads out of it."
+        raise ModelFileError(what, where=path, fix=_BY_HAND)
+    return read_whole(path, MAX_BYTES, fix=_BY_HAND)

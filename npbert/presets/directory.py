@@ -137,6 +137,7 @@ def read_weights(
     *,
     leave_out_layers: bool = False,
     trust: bool = True,
+    dtype: str = "float32",
 ) -> dict[str, Array]:
     """The weights in the directory, checked against ``config``.
 
@@ -147,6 +148,7 @@ def read_weights(
         leave_out_layers: whether the files may have more layers than ``config``: when the caller
             chose ``num_layers``.
         trust: as in `keras_h5.load`; safetensors need none.
+        dtype: of the arrays.
 
     Raises:
         ModelFileError: a weights file is missing or damaged.
@@ -158,7 +160,7 @@ def read_weights(
     load = partial(keras_h5.load, trust=trust) if kind == "keras" else hugging_face.load
     for file in WEIGHTS[kind]:
         if file in names:
-            return load(path / file, config, leave_out_layers=leave_out_layers)
+            return load(path / file, config, leave_out_layers=leave_out_layers, dtype=dtype)
     raise _no_weights(path, WEIGHTS[kind][0], names)
 
 

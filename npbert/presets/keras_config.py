@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
+from npbert.dtype_policy import KERAS
 from npbert.errors import ConfigError, UnsupportedModelError
 
 _CLASSES: Final = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
-# Every one of them is loaded as float32, as Keras Hub does.
-_DTYPES: Final = ("float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float64")
 _REFUSED: Final = {
     "int4": "its numbers are packed two to a byte",
     "float8": "its numbers are meant for arithmetic in float8",
@@ -87,7 +86,7 @@ def _one_dtype(policy: object, where: object) -> str:
     if policy is None or (name is None and "name" in config):
         return "float32"
     mode = name.partition("_from_")[0].partition("/")[0] if isinstance(name, str) else None
-    if mode == "int8" or mode in _DTYPES:
+    if mode == "int8" or mode in KERAS:
         return mode
     if mode in _REFUSED:
         what, received = f"{mode} weights are not read: {_REFUSED[mode]}.", name
@@ -97,7 +96,7 @@ def _one_dtype(policy: object, where: object) -> str:
         what,
         where=where,
         received=f"{received!r:.80}",
-        expected=f"{', '.join(_DTYPES)}, or int8",
+        expected=f"{', '.join(KERAS)}, or int8",
         fix="save the preset before quantising it, or quantise it to int8",
     )
 

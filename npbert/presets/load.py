@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Final, Literal, cast
 
 from npbert.config import BertConfig, unknown_name
+from npbert.dtype_policy import DTypePolicy, get
 from npbert.errors import InputTypeError, ModelFileError
-from npbert.presets.directory import check_directory, read_config, read_weights
+from npbert.presets.directory import Kind, check_directory, read_config, read_weights
 from npbert.presets.installed import find_installed, packaged
 from npbert.presets.registry import BUILT_IN, KERAS
 from npbert.weights import Array
@@ -30,9 +31,11 @@ class Preset:
         name: what was asked for: a known name, a handle, or the directory's own name.
         kind: who wrote it; ``"built-in"`` is a config that comes with npbert, without files.
         config: valid, overrides included.
-        weights: canonical name -> float32 array, or None when they were not asked for.
+        weights: canonical name -> array of the policy's variable dtype, or None when they were not
+            asked for.
         path: the directory, or None for a built-in.
-        dtype: the dtype the files say they were saved for; weights are float32 whatever it is.
+        dtype: what the files say they were saved for.
+        policy: what the model is to compute in.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Preset:
     weights: dict[str, Array] | None
     path: Path | None
     dtype: str | None
+    policy: DTypePolicy
 
 
 def load_preset(
@@ -49,6 +53,7 @@ def load_preset(
     load_weights: bool = True,
     overrides: Mapping[str, object] = MappingProxyType({}),
     trust: bool = True,
+    dtype: object = None,
 ) -> Preset:
     """Find a model and read it: all of it, or an error and nothing.
 
@@ -64,6 +69,8 @@ def load_preset(
             layers past it are left where they are.
         trust: False has HDF5 files read by another process, with limits of time and memory; the
             other formats are always read with checks of npbert's own.
+        dtype: the policy, as in `npbert.dtype_policy.get`. None is what `set_dtype_policy` has set;
+            else a Keras preset's own if that is one of floats, and float32 for all other models.
 
     Raises:
         ConfigError: a field of the config, or an override, is not acceptable.
@@ -71,27 +78,31 @@ def load_preset(
         ModelFileError: a file is missing or damaged, or a hub does not give it.
         UnsafeModelError: a file could run code or reach other files.
         UnsupportedModelError: another architecture, or a dtype that is not read.
-        WeightError: the weights are not those of the config.
+        WeightError: the weights are not those of the config, or too large for the dtype.
     """
+    dtype = None if dtype is None else get(dtype)  # before anything is fetched
     for name in overrides:
         if name not in _FIELDS:
             raise unknown_name("override", name, _FIELDS)
     source = _fspath(preset)
     if isinstance(preset, str):
         if source in BUILT_IN and not load_weights:
-            return _built_in(source, overrides)
+            return _built_in(source, overrides, dtype)
         if packaged(source):
-            return _from_directory(find_installed(source), source, load_weights, overrides, trust)
+            path = find_installed(source)
+            return _from_directory(path, source, load_weights, overrides, trust, dtype)
         if source in KERAS or "://" in source:
-            return _from_hub(source, load_weights, overrides, trust)
+            return _from_hub(source, load_weights, overrides, trust, dtype)
     path = Path(source)
     if path.suffix == ".keras" and not path.is_dir():
         from npbert.presets.archive import load_archive
 
-        return load_archive(path, load_weights=load_weights, overrides=overrides, trust=trust)
+        return load_archive(
+            path, load_weights=load_weights, overrides=overrides, trust=trust, dtype=dtype
+        )
     folder = transformer_folder(path)
     _check_directory(folder, source)
-    return _from_directory(folder, path.resolve().name, load_weights, overrides, trust)
+    return _from_directory(folder, path.resolve().name, load_weights, overrides, trust, dtype)
 
 
 def preset_directory(preset: str | os.PathLike[str]) -> Path:
@@ -147,26 +158,50 @@ def _fspath(preset: object) -> str:
     )
 
 
+def policy_of(dtype: object, kind: Kind, saved: str | None) -> DTypePolicy:
+    """What a model is to compute in: see `load_preset`.
+
+    Args:
+        dtype: what the caller asked for.
+        kind: who wrote the files.
+        saved: what they say; ``"int8"`` is no policy of floats.
+    """
+    own = saved if kind == "keras" and saved != "int8" else None
+    return get(dtype, own or "float32")
+
+
 def _from_directory(
-    path: Path, name: str, load_weights: bool, overrides: Mapping[str, object], trust: bool
+    path: Path,
+    name: str,
+    load_weights: bool,
+    overrides: Mapping[str, object],
+    trust: bool,
+    dtype: object,
 ) -> Preset:
-    kind, config, dtype = read_config(path, overrides)
-    if not load_weights:
-        return Preset(name, kind, config, None, path, dtype)
-    fewer = "num_layers" in overrides
-    weights = read_weights(path, kind, config, leave_out_layers=fewer, trust=trust)
-    return Preset(name, kind, config, weights, path, dtype)
+    kind, config, saved = read_config(path, overrides)
+    policy = policy_of(dtype, kind, saved)
+    weights = None
+    if load_weights:
+        weights = read_weights(
+            path,
+            kind,
+            config,
+            leave_out_layers="num_layers" in overrides,
+            trust=trust,
+            dtype=policy.variable_dtype,
+        )
+    return Preset(name, kind, config, weights, path, saved, policy)
 
 
 def _from_hub(
-    source: str, load_weights: bool, overrides: Mapping[str, object], trust: bool
+    source: str, load_weights: bool, overrides: Mapping[str, object], trust: bool, dtype: object
 ) -> Preset:
     from npbert.presets.hubs import fetch, handle_of
 
     path = fetch(handle_of(source), load_weights=load_weights, overrides=overrides)
-    return _from_directory(path, source, load_weights, overrides, trust)
+    return _from_directory(path, source, load_weights, overrides, trust, dtype)
 
 
-def _built_in(name: str, overrides: Mapping[str, object]) -> Preset:
+def _built_in(name: str, overrides: Mapping[str, object], dtype: object) -> Preset:
     config = dataclasses.replace(BUILT_IN[name].config, **dict(overrides))  # type: ignore[arg-type]
-    return Preset(name, "built-in", config, None, None, None)
+    return Preset(name, "built-in", config, None, None, None, get(dtype))

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from npbert.caller import warn_caller
 from npbert.config import KERAS_LAYER_NORM_EPSILON, BertConfig
+from npbert.dtype_policy import FLOAT32, DTypePolicy
 from npbert.errors import ConfigError, NpbertError
+from npbert.weights.dtypes import check_saved_dtype
 from npbert.weights.names import Array, weight_shapes
 from npbert.weights.save_h5 import GIB
 from npbert.weights.strict_json import read_object
@@ -25,20 +27,37 @@ class Model:
 
     Args:
         config: the model's.
-        weights: canonical names and float32 arrays in the order of `weight_shapes`; read once.
+        weights: canonical names and arrays in the order of `weight_shapes`; read once.
         pooler: whether they include ``pooled_dense/*``.
         name: what the model is called.
+        policy: what the model computes in.
     """
 
     config: BertConfig
     weights: Iterable[tuple[str, Array]]
     pooler: bool
     name: str = "bert_backbone"
+    policy: DTypePolicy = FLOAT32
 
     def parameters(self) -> int:
         """How many numbers the weights are."""
         shapes = weight_shapes(self.config, pooler=self.pooler).values()
         return sum(math.prod(shape) for shape in shapes)
+
+
+def saved_dtype(model: Model, dtype: object) -> str:
+    """What the numbers in a file are: ``dtype``; of None, what the model keeps its weights in.
+
+    Raises:
+        ConfigError: models are not saved in it.
+    """
+    return model.policy.variable_dtype if dtype is None else check_saved_dtype(dtype)
+
+
+def saved_policy(model: Model, dtype: str) -> str:
+    """The policy that Keras's config names, where the numbers are written as ``dtype``."""
+    own = dtype == model.policy.variable_dtype
+    return model.policy.in_keras.name if own else dtype
 
 
 def check_folder(folder: Path, key: str, kind: str) -> None:

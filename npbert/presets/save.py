@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from npbert.config import BertConfig
+from npbert.dtype_policy import DTypePolicy
 from npbert.errors import NpbertError
 from npbert.presets.savable import (
     Model,
@@ -22,9 +23,11 @@ from npbert.presets.savable import (
     check_lossy,
     check_pooler,
     check_shard_size,
+    saved_dtype,
+    saved_policy,
 )
 from npbert.weights.atomic import Replacement, atomic_write, replacing, replacing_file
-from npbert.weights.dtypes import ITEM_BYTES, check_saved_dtype
+from npbert.weights.dtypes import ITEM_BYTES
 from npbert.weights.save_h5 import write_h5, write_shards
 from npbert.weights.shards import read_index
 
@@ -40,23 +43,17 @@ _VERSIONS: Final = {"keras_version": "3.15.1", "keras_hub_version": "0.32.0"}
 _TASKS: Final = ["MaskedLM", "TextClassifier", "TextEmbedder"]
 
 
-def keras_settings(config: BertConfig, name: str, dtype: str) -> dict[str, Any]:
+def keras_settings(config: BertConfig, name: str, policy: str) -> dict[str, Any]:
     """``get_config()`` of Keras Hub's class: its keys in its order, nothing of npbert's."""
-    policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}}
     fields = {key: value for key, value in config.to_dict().items() if key not in _OURS}
-    return {
-        "name": name,
-        "trainable": True,
-        "dtype": {**policy, "registered_name": None},
-        **fields,
-    }
+    return {"name": name, "trainable": True, "dtype": DTypePolicy(policy).serialized(), **fields}
 
 
 def save_preset(
     folder: Path,
     model: Model,
     *,
-    dtype: str = "float32",
+    dtype: str | None = None,
     max_shard_size: float | None = MAX_SHARD_SIZE,
     allow_lossy: bool = False,
     assets: Mapping[str, Asset] | None = None,
@@ -66,7 +63,8 @@ def save_preset(
     Args:
         folder: made if there is none. Other files in it stay.
         model: what to save.
-        dtype: of the numbers in the file.
+        dtype: of the numbers in the file; None is what the model keeps its weights in. Another
+            dtype than that is also what config.json says the model computes in.
         max_shard_size: GiB; larger models get several weights files.
         allow_lossy: save a model that Keras would compute otherwise.
         assets: more files, by their path in the folder.
@@ -75,7 +73,7 @@ def save_preset(
         ConfigError: Keras's format cannot hold the model, or the files could not be written.
         WeightError: a value is too large for ``dtype``.
     """
-    check_saved_dtype(dtype)
+    dtype = saved_dtype(model, dtype)
     limit = check_shard_size(max_shard_size)
     lossy = check_lossy(model, folder, allow_lossy)
     check_folder(folder, "registered_name", "a Keras preset")
@@ -98,7 +96,7 @@ def save_weights(
     path: Path,
     model: Model,
     *,
-    dtype: str = "float32",
+    dtype: str | None = None,
     max_shard_size: float | None = None,
 ) -> None:
     """The weights alone: one ``.weights.h5``, or shards and their ``.weights.json``.
@@ -111,7 +109,7 @@ def save_weights(
     Raises:
         ConfigError, WeightError: as in `save_preset`; or ``path`` has the wrong ending.
     """
-    check_saved_dtype(dtype)
+    dtype = saved_dtype(model, dtype)
     limit = check_shard_size(max_shard_size)
     check_ending(path, ".weights.h5" if limit is None else ".weights.json")
     check_pooler(model, path)
@@ -124,7 +122,7 @@ def save_weights(
 
 
 def save_archive(
-    path: Path, model: Model, *, dtype: str = "float32", allow_lossy: bool = False
+    path: Path, model: Model, *, dtype: str | None = None, allow_lossy: bool = False
 ) -> None:
     """A ``.keras`` archive: a zip of config.json, metadata.json and model.weights.h5, stored.
 
@@ -135,7 +133,7 @@ def save_archive(
     Raises:
         ConfigError, WeightError: as in `save_preset`; or ``path`` has the wrong ending.
     """
-    check_saved_dtype(dtype)
+    dtype = saved_dtype(model, dtype)
     check_ending(path, ".keras")
     lossy = check_lossy(model, path, allow_lossy)
     metadata = _metadata(model, lossy)
@@ -183,11 +181,11 @@ def _remove_shards(files: Replacement, index: Path, keep: list[Path]) -> None:
 
 
 def keras_object(model: Model, dtype: str) -> dict[str, Any]:
-    """The backbone as Keras serialises it."""
+    """The backbone as Keras serialises it, its numbers being saved as ``dtype``."""
     return {
         "module": "keras_hub.src.models.bert.bert_backbone",
         "class_name": "BertBackbone",
-        "config": keras_settings(model.config, model.name, dtype),
+        "config": keras_settings(model.config, model.name, saved_policy(model, dtype)),
         "registered_name": "keras_hub>BertBackbone",
     }
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from npbert.config import BertConfig
 from npbert.presets.hugging_face_config import NAMES
-from npbert.presets.savable import Model, check_folder
+from npbert.presets.savable import Model, check_folder, saved_dtype
 from npbert.presets.save import add_assets
 from npbert.weights.atomic import replacing
-from npbert.weights.dtypes import check_saved_dtype
 from npbert.weights.save_safetensors import write_safetensors
 
 _ACTIVATIONS: Final = {"gelu": "gelu", "gelu_approximate": "gelu_new"}
@@ -24,7 +23,7 @@ def save_hugging_face(
     folder: Path,
     model: Model,
     *,
-    dtype: str = "float32",
+    dtype: str | None = None,
     assets: Mapping[str, bytes] | None = None,
 ) -> None:
     """config.json and model.safetensors, replaced together; every model fits in.
@@ -32,14 +31,14 @@ def save_hugging_face(
     Args:
         folder: made if there is none. Other files in it stay.
         model: what to save.
-        dtype: of the numbers in the file.
+        dtype: of the numbers in the file; None is what the model keeps its weights in.
         assets: more files, by their path in the folder.
 
     Raises:
         ConfigError: the directory holds a Keras preset, or the files could not be written.
         WeightError: a value is too large for ``dtype``.
     """
-    check_saved_dtype(dtype)
+    dtype = saved_dtype(model, dtype)
     check_folder(folder, "model_type", "a Hugging Face model")
     with replacing(folder) as files:
         files.folder(folder)

@@ -1,11 +1,6 @@
-"""The matrix product: weights packed once, and a loop that walks register tiles over them.
+"""The matrix product: a loop that walks register tiles over packed weights (`npbert.simd.panels`).
 
 One function serves all of BERT: the dense layers, ``query @ key^T`` and ``probs @ value``.
-
-Packed layout
-    ``b`` of shape (K, N) is cut into panels of ``TILE_VECTORS * 16`` columns (the last may be
-    narrower, by whole vectors), each stored as ``[k][column]``: the tile reads it front to back.
-    Columns past N are zeros, and rows of the result have room for them (`buffers.padded`).
 
 Numerics contract
     An element is summed in ascending k, in parts of ``DEPTH`` that start from zero each; parts are
@@ -16,12 +11,7 @@ Numerics contract
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from npbert import simd
-from npbert.simd import buffers
-from npbert.simd.buffers import LANES, padded
 from npbert.simd.kernel import inline, kernel
 
 DEPTH = 64
@@ -33,49 +23,14 @@ Chosen by measurement, once. The geometric mean of npbert's error over Keras's, 
 """
 
 _ROW_BLOCK = 128  # rows of `a` that stay in the L2 cache while all panels pass by
-
-
-def panel_columns() -> int:
-    """Columns of one full panel."""
-    from npbert.simd import isa
-
-    return isa.current().tile_vectors * LANES
-
-
-def pack(b: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Lay out (K, N) weights for `gemm_kernel`; `unpack` is the inverse, bit for bit.
-
-    ``out``: where to, K x padded N values that begin on a cache line; new memory if left out.
-    """
-    depth, columns = b.shape
-    wide = np.zeros((depth, padded(columns)), np.float32)
-    wide[:, :columns] = b
-    out = buffers.empty(wide.size) if out is None else out
-    start = 0
-    for left in range(0, wide.shape[1], panel_columns()):
-        panel = wide[:, left : left + panel_columns()]
-        out[start : start + panel.size] = panel.reshape(-1)
-        start += panel.size
-    return out
-
-
-def unpack(packed: NDArray[np.float32], depth: int, columns: int) -> NDArray[np.float32]:
-    """The (K, N) weights that `pack` laid out."""
-    out = np.empty((depth, padded(columns)), np.float32)
-    start = 0
-    for left in range(0, out.shape[1], panel_columns()):
-        panel = out[:, left : left + panel_columns()]
-        panel[:] = packed[start : start + panel.size].reshape(panel.shape)
-        start += panel.size
-    return np.ascontiguousarray(out[:, :columns])
-
+_FEW_TILES = 8  # up to as many, weights of 16 bits are widened in each (see `npbert.simd.widening`)
 
 NO_ACTIVATION, GELU_APPROXIMATE, GELU = 0, 1, 2
 
 
 @kernel(
-    "void(int64, float32[:, ::1], int64, float32[::1], int64, float32[:, ::1],"
-    " float32[:, ::1], int64, float32[:, ::1], int64, int64)"
+    "void(int64, real[:, ::1], int64, stored[::1], int64, real[:, ::1],"
+    " real[:, ::1], int64, real[:, ::1], int64, int64)"
 )
 def gemm_kernel(  # type: ignore[no-untyped-def]
     rows, a, depth, panels, columns, bias, residual, activation, out, part, parts
@@ -92,7 +47,8 @@ def gemm_kernel(  # type: ignore[no-untyped-def]
     vectors = (columns + 15) // 16
     count = (vectors + simd.TILE_VECTORS - 1) // simd.TILE_VECTORS
     first, last = count * part // parts, count * (part + 1) // parts
-    panel_bytes = 64 * simd.TILE_VECTORS * depth
+    vector_bytes = 16 * simd.STORED_BYTES
+    panel_bytes = vector_bytes * simd.TILE_VECTORS * (depth + depth % simd.ROWS_TOGETHER)
     for block in range(0, rows, _ROW_BLOCK):
         block_end = min(rows, block + _ROW_BLOCK)
         tiles = (block_end - block + simd.TILE_ROWS - 1) // simd.TILE_ROWS
@@ -102,21 +58,30 @@ def gemm_kernel(  # type: ignore[no-untyped-def]
             left = 16 * simd.TILE_VECTORS * number
             # While the tiles of this panel are worked on, the next panel is fetched.
             ahead = panel + panel_bytes if number + 1 < last else panel
+            a_block = a_address + simd.REAL_BYTES * block * a_stride
+            c_block = out_address + simd.REAL_BYTES * (block * out_stride + left)
+            if simd.WIDENS and tiles > _FEW_TILES:
+                simd.multiply_widened(
+                    width, a_block, a_stride, depth, panel, c_block, out_stride,
+                    block_end - block, ahead,
+                )  # fmt: skip
+                right = left + 16 * width
+                finish(out, block, block_end, left, right, bias, activation, residual)
+                continue
             enough = ahead + panel_bytes
             pace = simd.PACES[0]
             for faster in simd.PACES:
-                if pace * tiles < simd.PACE_STEPS * width:
+                if 64 * pace * tiles < vector_bytes * simd.PACE_STEPS * width:
                     pace = faster
             for i in range(block, block_end, simd.TILE_ROWS):
                 height = min(simd.TILE_ROWS, block_end - i)
-                c = out_address + 4 * (i * out_stride + left)
-                multiply(
+                simd.multiply(
                     width,
-                    a_address + 4 * i * a_stride,
+                    a_address + simd.REAL_BYTES * i * a_stride,
                     a_stride,
                     depth,
                     panel,
-                    c,
+                    out_address + simd.REAL_BYTES * (i * out_stride + left),
                     out_stride,
                     height,
                     ahead,
@@ -128,31 +93,25 @@ def gemm_kernel(  # type: ignore[no-untyped-def]
                 finish(out, i, i + height, left, left + 16 * width, bias, activation, residual)
 
 
-@inline
-def multiply(width, a, a_stride, depth, b, c, c_stride, rows, ahead, pace):  # type: ignore[no-untyped-def]
-    """One tile, ``c = a @ b``, of this width."""
-    if width == 3:
-        simd.tile_3(a, a_stride, depth, b, c, c_stride, rows, ahead, pace)
-    elif width == 2:
-        simd.tile_2(a, a_stride, depth, b, c, c_stride, rows, ahead, pace)
-    else:
-        simd.tile_1(a, a_stride, depth, b, c, c_stride, rows, ahead, pace)
+product_kernel = gemm_kernel.plain
+"""For two operands that were computed: they lie in memory as ``real``, and nothing is rounded."""
 
 
 @inline
 def finish(out, top, bottom, left, right, bias, activation, residual):  # type: ignore[no-untyped-def]
     """``out = activation(out + bias) + residual``, while the tile is in the L1 cache."""
-    if not (bias.shape[0] or residual.shape[0] or activation != NO_ACTIVATION):
+    if not (simd.ROUNDS or bias.shape[0] or residual.shape[0] or activation != NO_ACTIVATION):
         return
     for row in range(top, bottom):
         for column in range(left, right, 16):
             value = simd.load(out, row, column)
             if bias.shape[0]:
                 value = value + simd.load(bias, 0, column)
+            value = simd.rounded(value)
             if activation == GELU_APPROXIMATE:
-                value = simd.gelu_approximate(value)
+                value = simd.rounded(simd.gelu_approximate(value))
             elif activation == GELU:
-                value = simd.gelu(value)
+                value = simd.rounded(simd.gelu(value))
             if residual.shape[0]:
-                value = value + simd.load(residual, row, column)
+                value = simd.rounded(value + simd.load(residual, row, column))
             simd.store(value, out, row, column)

@@ -27,19 +27,21 @@ class Isa(NamedTuple):
     """An instruction set, and the shape of its tile of accumulators.
 
     The tile is ``tile_rows`` x (``tile_vectors`` x 16) values, held in registers through the whole
-    inner product. Sixteen lanes are one AVX-512 register, two of AVX2, four of NEON or SSE.
+    inner product. Sixteen lanes are one AVX-512 register, two of AVX2, four of NEON or SSE; twice
+    as many in float64, whose tile is one vector wide.
     """
 
     name: str
     tile_rows: int
     tile_vectors: int
+    tile_rows_64: int
 
 
 ISAS: Final = {
-    "avx512": Isa("avx512", 8, 3),  # 24 accumulators of 32 registers
-    "avx2": Isa("avx2", 6, 1),  # 12 of 16
-    "neon": Isa("neon", 5, 1),  # 20 of 32: with 24, LLVM keeps some in memory
-    "generic": Isa("generic", 2, 1),  # 8 of SSE2's 16
+    "avx512": Isa("avx512", 8, 3, 12),  # 24 accumulators of 32 registers
+    "avx2": Isa("avx2", 6, 1, 3),  # 12 of 16
+    "neon": Isa("neon", 5, 1, 2),  # 20 of 32: with 24, LLVM keeps some in memory
+    "generic": Isa("generic", 2, 1, 1),  # 8 of SSE2's 16
 }
 
 

@@ -11,6 +11,9 @@ Rules that hold for every kernel (a test greps for any other use of ``njit``):
 
 A kernel compiles when it is first called or `prepare`\\ d, never at import, and is kept by
 `npbert.simd.cache`.
+
+Every kernel has one source and a variant for each precision: ``layer_norm_kernel[FLOAT64]``.
+Without an index it is the one for float32.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
+from npbert import simd
 from npbert.errors import KernelError
 from npbert.simd import cache
+from npbert.simd.precision import FLOAT32, Precision
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 _compiling = threading.RLock()
@@ -42,17 +48,40 @@ class Kernel:
 
     Args:
         function: the Python source; it may call other kernels and the names of `npbert.simd`.
-        signature: Numba's notation, for instance ``"void(float32[:, ::1], int64)"``.
+        pattern: its signature in Numba's notation, for instance ``"void(real[:, ::1], int64)"``,
+            where ``real`` and ``stored`` stand for types of the precision.
+        precision: what it computes in.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], pattern: str, precision: Precision = FLOAT32
+    ) -> None:
         self.function = function
-        self.signature = signature
-        self.name = function.__name__
+        self.precision = precision
+        self.signature = precision.signature(pattern)
+        self.name = f"{function.__name__}{_suffix(precision)}"
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
+        self._pattern = pattern
+        self._variants = {precision: self}
         self._dispatcher: Any = None
         self._ready = False
+
+    def __getitem__(self, precision: Precision) -> Kernel:
+        """The variant for a precision; one for several where they would be the same code."""
+        if self._pattern and "stored" not in self._pattern and not precision.rounded:
+            precision = precision.plain
+        found = self._variants.get(precision)
+        if found is None:
+            made = Kernel(self.function, self._pattern, precision)
+            made._variants = self._variants
+            found = self._variants.setdefault(precision, made)
+        return found
+
+    @property
+    def plain(self) -> PlainKernel:
+        """The kernel's variants for precisions that neither widen nor round."""
+        return PlainKernel(self)
 
     def __call__(self, *arguments: Any) -> None:
         if not self._ready:
@@ -101,9 +130,10 @@ class Kernel:
 
     def _make_dispatcher(self) -> Any:
         numba = import_numba()
+        function = _in_precision(self.function, self.precision)
         if not self.signature:
-            return numba.njit(forceinline=True, **OPTIONS)(self.function)
-        dispatcher = numba.njit(**OPTIONS)(self.function)
+            return numba.njit(forceinline=True, **OPTIONS)(function)
+        dispatcher = numba.njit(**OPTIONS)(function)
         cache.attach(dispatcher, (self.function.__module__, self.name, self.signature))
         return dispatcher
 
@@ -111,11 +141,53 @@ class Kernel:
         return f"<kernel {self.function.__module__}.{self.name}>"
 
 
-def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Decorate a function as a kernel of ``signature``."""
+class PlainKernel:
+    """A kernel, but ``[precision]`` is its variant for ``precision.plain``.
+
+    What another kernel calls on values that are never rounded or stored, whatever its precision.
+    """
+
+    def __init__(self, of: Kernel) -> None:
+        self._of = of
+
+    def __getitem__(self, precision: Precision) -> Kernel:
+        return self._of[precision.plain]
+
+    def __call__(self, *arguments: Any) -> None:
+        self._of(*arguments)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self._of._numba_type_
+
+
+def _suffix(precision: Precision) -> str:
+    """What tells the compiled code of one variant from that of another."""
+    return "" if precision == FLOAT32 else f"_{precision.name}"
+
+
+def _in_precision(function: Callable[..., Any], precision: Precision) -> Callable[..., Any]:
+    """The function, but where its source says `npbert.simd` or a kernel, those of ``precision``."""
+    if precision == FLOAT32 or not isinstance(function, FunctionType):
+        return function
+    names = {name: _variant(value, precision) for name, value in function.__globals__.items()}
+    name = f"{function.__name__}{_suffix(precision)}"
+    made = FunctionType(function.__code__, names, name, None, function.__closure__)
+    made.__qualname__ = name
+    return made
+
+
+def _variant(value: object, precision: Precision) -> object:
+    if value is simd:
+        return simd.of(precision)
+    return value[precision] if isinstance(value, Kernel | PlainKernel) else value
+
+
+def kernel(pattern: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Decorate a function as a kernel whose signature is of this pattern."""
 
     def decorate(function: Callable[..., Any]) -> Kernel:
-        return Kernel(function, signature)
+        return Kernel(function, pattern)
 
     return decorate
 

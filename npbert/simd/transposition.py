@@ -6,10 +6,12 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from npbert.simd.buffers import LANES
-from npbert.simd.vector import INT64, VECTOR, VECTOR_INT, address
+from npbert.simd.vector import INT64, VECTOR_INT
+from npbert.simd.vector_memory import load_lanes, store_lanes
 
 
 def _number(value: int) -> Any:
@@ -30,8 +32,10 @@ def transpose(
     """Sixteen rows of ``source``, sixteen columns each, become sixteen rows of sixteen columns.
 
     ``out[0, place + stride * c + r] = source[rows[first + r], column + c]`` for r and c from 0 to
-    15; where ``rows`` ends, its last one is taken again.
+    15; where ``rows`` ends, its last one is taken again. Both arrays are float32, or both float64.
     """
+    if source.dtype != out.dtype:
+        raise TypingError(f"{source} cannot be transposed into {out}")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         matrix, index, first, column, target, place, stride = args
@@ -42,12 +46,10 @@ def transpose(
             number = builder.add(first, _number(r))
             number = builder.select(builder.icmp_signed("<", number, last), number, last)
             row = builder.load(builder.gep(index_array.data, [number]))
-            pointer = address(context, builder, sig.args[0], matrix, row, column)
-            block.append(builder.load(builder.bitcast(pointer, VECTOR.as_pointer()), align=4))
+            block.append(load_lanes(context, builder, sig.args[0], matrix, row, column))
         for c, vector in enumerate(_transposed(builder, block)):
             at = builder.add(place, builder.mul(stride, _number(c)))
-            pointer = address(context, builder, sig.args[4], target, _number(0), at)
-            builder.store(vector, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+            store_lanes(context, builder, vector, sig.args[4], target, _number(0), at)
         return context.get_dummy_value()
 
     numbers = [types.intp] * 3

@@ -9,7 +9,7 @@
 ===================== =========================================================================
 
 Of all of them: `texts` and `pairs` say what a caller may pass, `keywords` which names; `batching`
-says what is computed together, and `caller` lets a warning point at the caller's line.
+says what is computed together.
 
 Of the two that give vectors: `encode_options` checks what is asked for, `encoder` does the work,
 with `pooled` (pooling, and the modules after it), `chunks` (texts that are too long) and
@@ -18,5 +18,6 @@ with `pooled` (pooling, and the modules after it), `chunks` (texts that are too 
 
 Of the two with heads: `task` is their base, `loading` and `readers` open a preset, `task_files`
 reads and writes Keras's files; `saved_classifier` and `saved_masked_lm` find the head,
-`classifier_options` and `filling` do what their names say.
+`classifier_options`, `masked_inputs` and `filling` do what their names say, and `scores` puts what
+comes out in order.
 """

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from npbert.errors import ConfigError
 from npbert.ops.pooling import l2_normalize_kernel, weighted_mean
+from npbert.ops.types import Array
 from npbert.simd import buffers
+from npbert.simd.precision import FLOAT32, Precision
 
-F32 = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 
@@ -69,16 +70,19 @@ def _cut_one(ids: Ids, limit: int, lead: int, room: int) -> list[Ids]:
     return [np.concatenate([before, part, after]) for part in parts]
 
 
-def join(vectors: F32, windows: Windows, *, normalize: bool) -> F32:
+def join(
+    vectors: Array, windows: Windows, *, normalize: bool, precision: Precision = FLOAT32
+) -> Array:
     """(W, padded dimension) -> (B, padded dimension)"""
     first = windows.starts[:-1]
-    out = buffers.empty(len(first), vectors.shape[1])
+    out = buffers.empty(len(first), vectors.shape[1], dtype=vectors.dtype)
     out[:] = vectors[first]
     several = np.flatnonzero(np.diff(windows.starts) > 1)
     if len(several):
-        means = buffers.empty(len(several), vectors.shape[1])
-        weighted_mean(vectors, windows.weights, first[several], windows.starts[several + 1], means)
+        means = buffers.empty(len(several), vectors.shape[1], dtype=vectors.dtype)
+        begins, ends = first[several], windows.starts[several + 1]
+        weighted_mean(vectors, windows.weights, begins, ends, means, precision)
         if normalize:
-            l2_normalize_kernel(means, means)
+            l2_normalize_kernel[precision](means, means)
         out[several] = means
     return out

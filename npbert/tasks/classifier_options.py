@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from npbert.config import unknown_name
+from npbert.config import check_number, unknown_name
 from npbert.errors import ConfigError
 from npbert.ops.heads import CLASSIFIER_ACTIVATIONS
 from npbert.presets.hugging_face_task import PROBLEM_TYPES
@@ -19,11 +19,10 @@ def activation(name: object) -> str:
     raise unknown_name("activation", str(name), [*CLASSIFIER_ACTIVATIONS])
 
 
-def dropout(rate: object) -> float:
+def dropout(rate: float) -> float:
     """A training rate."""
-    if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 <= rate <= 1:
-        return rate
-    raise ConfigError("dropout must be a number in [0, 1].", received=repr(rate))
+    check_number("dropout", rate, 0, 1)
+    return rate
 
 
 def labels(names: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:

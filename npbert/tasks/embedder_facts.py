@@ -79,6 +79,7 @@ class Facts:
             "prompts": dict(self.prompts),
             "default_prompt_name": self.default_prompt_name,
             "similarity_fn_name": self.similarity_fn_name,
+            "dtype": self.backbone.dtype_policy.name,
             "parameters": self.backbone.count_params(),
             "num_threads": self.backbone.num_threads,
             "num_threads_source": self.backbone.num_threads_reason,

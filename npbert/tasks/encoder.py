@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from npbert.backbone import BertBackbone
 from npbert.engine import forward
 from npbert.ops.pooling import l2_normalize_kernel
+from npbert.ops.types import Array
 from npbert.progress import progress
 from npbert.simd import buffers
 from npbert.tasks import chunks
@@ -20,7 +21,6 @@ from npbert.tasks.model_files import TextSide
 from npbert.tasks.pooled import Head
 from npbert.tasks.truncation import EncodeInfo, Report
 
-F32 = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 _NO_LIMIT: Final = 1 << 40  # tokens
@@ -36,18 +36,18 @@ class Encoder:
 
     def __init__(self, backbone: BertBackbone, text_side: TextSide) -> None:
         self.backbone, self.text_side = backbone, text_side
-        self.head = Head(text_side.modules, backbone.config.hidden_dim)
+        self.head = Head(text_side.modules, backbone.config.hidden_dim, backbone.precision)
         self.dimension = min(
             self.head.dimension, text_side.modules.truncate_dim or self.head.dimension
         )
 
     def prepare(self) -> None:
         """Compile or load the kernels."""
-        forward.prepare((*forward.KERNELS, *self.head.kernels))
+        forward.prepare((*forward.kernels(self.backbone.precision), *self.head.kernels))
 
     def run(
         self, texts: list[str], options: Options, report: Report
-    ) -> tuple[F32 | list[F32], EncodeInfo]:
+    ) -> tuple[Array | list[Array], EncodeInfo]:
         """The vectors of texts, (B, dimension), or (T, D) each for those of their tokens.
 
         ``report`` is told of texts that are too long.
@@ -68,7 +68,12 @@ class Encoder:
         if whole:
             windows = chunks.cut(encoded.ids, limit.value, lead)
             vectors = self._vectors(windows.ids, options, skip)
-            vectors = chunks.join(vectors, windows, normalize=self.head.normalizes)
+            vectors = chunks.join(
+                vectors,
+                windows,
+                normalize=self.head.normalizes,
+                precision=self.backbone.precision,
+            )
         else:
             vectors = self._vectors(encoded.ids, options, skip)
         return self._finish(vectors, options), info
@@ -78,17 +83,18 @@ class Encoder:
         ids = self.text_side.tokenizer.encode([prompt], self.text_side.limit.value).ids
         return len(ids[0]) - 1  # the last is [SEP]
 
-    def _vectors(self, sequences: list[Ids], options: Options, skip: int) -> F32:
+    def _vectors(self, sequences: list[Ids], options: Options, skip: int) -> Array:
         """(B, padded dimension), before anything is cut off."""
         ids, numbers = distinct(sequences)
-        found = buffers.zeros(len(ids), buffers.padded(self.head.dimension))
+        wide, real = buffers.padded(self.head.dimension), self.backbone.precision.real
+        found = buffers.zeros(len(ids), wide, dtype=real)
         for part, rows, starts in self._rows(ids, numbers, options):
             found[part] = self.head(rows, starts, skip)
         return found if len(ids) == len(numbers) else found[numbers]
 
-    def _token_vectors(self, sequences: list[Ids], options: Options) -> list[F32]:
+    def _token_vectors(self, sequences: list[Ids], options: Options) -> list[Array]:
         ids, numbers = distinct(sequences)
-        found: list[F32] = [np.empty((0, 0), np.float32)] * len(ids)
+        found: list[Array] = [np.empty((0, 0))] * len(ids)
         for part, rows, starts in self._rows(ids, numbers, options):
             for i, start, stop in zip(part, starts[:-1], starts[1:], strict=True):
                 found[i] = rows[start:stop, : self.backbone.config.hidden_dim].copy()
@@ -97,7 +103,7 @@ class Encoder:
 
     def _rows(
         self, ids: list[Ids], numbers: NDArray[np.intp], options: Options
-    ) -> Iterator[tuple[NDArray[np.intp], F32, NDArray[np.int64]]]:
+    ) -> Iterator[tuple[NDArray[np.intp], Array, NDArray[np.int64]]]:
         """Batches: which sequences, their rows (R, padded D), and where each begins."""
         times = np.bincount(numbers, minlength=len(ids))
         lengths = np.array([len(each) for each in ids], np.int64)
@@ -106,7 +112,7 @@ class Encoder:
                 yield part, *self._run([ids[i] for i in part])
                 advance(int(times[part].sum()))
 
-    def _run(self, ids: list[Ids]) -> tuple[F32, NDArray[np.int64]]:
+    def _run(self, ids: list[Ids]) -> tuple[Array, NDArray[np.int64]]:
         """(R, padded D), a row for each token that the mask keeps, and where each text's begin."""
         masked = self.text_side.masked_id
         if masked is None or not any((each == masked).any() for each in ids):
@@ -115,13 +121,13 @@ class Encoder:
         rows, _ = self.backbone.encode_ragged(ids, padding_mask=kept)
         return rows[np.concatenate(kept)], np.cumsum([0, *(each.sum() for each in kept)])
 
-    def _finish(self, vectors: F32, options: Options) -> F32:
+    def _finish(self, vectors: Array, options: Options) -> Array:
         """As sentence-transformers does: first cut off, then made unit vectors."""
         width = options.truncate_dim or self.dimension
         if width < self.head.dimension:
             vectors = buffers.pad_columns(vectors[:, :width])
         if options.normalize and len(vectors):
-            l2_normalize_kernel(vectors, vectors)
+            l2_normalize_kernel[self.backbone.precision](vectors, vectors)
         return np.ascontiguousarray(vectors[:, :width])
 
 

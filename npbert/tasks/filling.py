@@ -8,27 +8,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npbert.errors import ConfigError, InputError
 from npbert.ops.heads import activated
+from npbert.ops.types import Array
+from npbert.simd.precision import FLOAT32, Precision
 from npbert.tasks.batching import check_count
 from npbert.tasks.readers import TextReader
-from npbert.tasks.task import F32, Ids, Reader
+from npbert.tasks.task import Ids, Reader
 from npbert.text.bert_tokenizer import BertTokenizer
 from npbert.text.preprocessors import BertMaskedLMPreprocessor
 from npbert.text.tokenizer import Encoded, Tokenizer
 
 _ROWS: Final = 256  # (256, V) logits at once: 31 MB for most vocabularies
+_SEEING_MASKS: Final[WeakKeyDictionary[BertTokenizer, BertTokenizer]] = WeakKeyDictionary()
 
 
 class Best(NamedTuple):
     """The likeliest tokens at M places, (M, top_k) each, best first."""
 
     ids: NDArray[np.intp]
-    scores: F32
+    scores: Array
 
 
 def check_top_k(value: object, vocabulary_size: int) -> int:
@@ -49,11 +53,17 @@ def reader_of_masks(reader: Reader) -> Reader:
     """As ``reader``, and [MASK] in a text is one token: Keras Hub's tokenizer cuts it in three."""
     if isinstance(reader, TextReader) or reader.tokenizer.settings.special_tokens_in_strings:
         return reader
-    settings = dataclasses.asdict(reader.tokenizer.settings)
-    tokenizer = BertTokenizer(
-        reader.tokenizer.get_vocabulary(), **{**settings, "special_tokens_in_strings": True}
-    )
+    tokenizer = _seeing_masks(reader.tokenizer)
     return BertMaskedLMPreprocessor(tokenizer, reader.sequence_length, reader.truncate)
+
+
+def _seeing_masks(tokenizer: BertTokenizer) -> BertTokenizer:
+    """Made once for each tokenizer, which does not change: of 30,000 tokens, that takes 18 ms."""
+    if tokenizer not in _SEEING_MASKS:
+        settings = dataclasses.replace(tokenizer.settings, special_tokens_in_strings=True)
+        fields = dataclasses.asdict(settings)
+        _SEEING_MASKS[tokenizer] = BertTokenizer(tokenizer.get_vocabulary(), **fields)
+    return _SEEING_MASKS[tokenizer]
 
 
 def mask_places(encoded: Encoded, tokenizer: Tokenizer) -> list[NDArray[np.intp]]:
@@ -82,7 +92,13 @@ def mask_places(encoded: Encoded, tokenizer: Tokenizer) -> list[NDArray[np.intp]
     return places
 
 
-def best_tokens(hidden: F32, logits: Callable[[F32], F32], tokens: int, count: int) -> Best:
+def best_tokens(
+    hidden: Array,
+    logits: Callable[[Array], Array],
+    tokens: int,
+    count: int,
+    precision: Precision = FLOAT32,
+) -> Best:
     """The tokens of the highest probabilities; of equal ones, that with the lower id.
 
     Args:
@@ -90,20 +106,20 @@ def best_tokens(hidden: F32, logits: Callable[[F32], F32], tokens: int, count: i
         logits: (M, padded D) -> (M, V).
         tokens: how many the vocabulary has; the model may have rows past it, which are none.
         count: how many tokens for each.
+        precision: of the probabilities.
     """
-    ids, scores = (
-        np.empty((len(hidden), count), np.intp),
-        np.empty((len(hidden), count), np.float32),
-    )
+    shape = (len(hidden), count)
+    ids, scores = np.empty(shape, np.intp), np.empty(shape, precision.real)
     for start in range(0, len(hidden), _ROWS):
-        probabilities = activated(logits(hidden[start : start + _ROWS]), "softmax")
+        part = logits(hidden[start : start + _ROWS])
+        probabilities = activated(part, "softmax", precision)
         for row, each in enumerate(probabilities, start):
             ids[row] = _largest(each[:tokens], count)
             scores[row] = each[ids[row]]
     return Best(ids, scores)
 
 
-def _largest(values: F32, count: int) -> NDArray[np.intp]:
+def _largest(values: Array, count: int) -> NDArray[np.intp]:
     """Where the largest are. Which of equal ones a partition puts first depends on the CPU."""
     least = np.partition(values, len(values) - count)[-count]
     found = np.flatnonzero(values >= least)

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from npbert.backbone import BertBackbone
 from npbert.errors import ConfigError
+from npbert.ops.types import Array
 from npbert.presets import load_preset
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task import Reader
@@ -33,12 +34,28 @@ class Source(NamedTuple):
         path: a directory, a ``.keras`` archive, or None for a built-in.
         load_weights: whether the head's weights are asked for too.
         trust: as in `load_preset`.
+        dtype: what the backbone keeps its weights in, and the head is to keep its own in.
     """
 
     kind: Literal["keras", "hugging_face", "built-in"]
     path: Path | None
     load_weights: bool
     trust: bool
+    dtype: str = "float32"
+
+
+class SavedHead(NamedTuple):
+    """A head, as a `Source` has it.
+
+    Args:
+        settings: what the task is to be made with, beside backbone and preprocessor.
+        weights: the head's tensors; None for random ones.
+        task: what task.json says of the task, None where there is none.
+    """
+
+    settings: dict[str, Any]
+    weights: dict[str, Array] | None
+    task: Mapping[str, Any] | None = None
 
 
 def open_preset(
@@ -50,9 +67,10 @@ def open_preset(
     dtype: object,
 ) -> tuple[Source, BertBackbone]:
     """The backbone, and where it was found; errors are those of `load_preset`."""
-    loaded = load_preset(preset, load_weights=load_weights, trust=trust)
-    backbone = BertBackbone._from_loaded(loaded, num_threads=num_threads, dtype=dtype)
-    return Source(loaded.kind, loaded.path, load_weights, trust), backbone
+    loaded = load_preset(preset, load_weights=load_weights, trust=trust, dtype=dtype)
+    backbone = BertBackbone._from_loaded(loaded, num_threads=num_threads)
+    width = backbone.variable_dtype
+    return Source(loaded.kind, loaded.path, load_weights, trust, width), backbone
 
 
 def reader(

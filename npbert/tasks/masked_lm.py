@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.backbone import BertBackbone
-from npbert.config import ACTIVATIONS, unknown_name
+from npbert.config import ACTIVATIONS, check_number, unknown_name
 from npbert.engine.inputs import NAMES, Inputs
 from npbert.errors import ConfigError
 from npbert.ops.heads import MaskedLMHead
+from npbert.ops.softmax import softmax_kernel
 from npbert.ops.token_embedding import TokenEmbedding
+from npbert.ops.types import Array
 from npbert.simd.buffers import pad_columns
 from npbert.simd.kernel import Kernel
 from npbert.tasks.batching import check_count
@@ -33,7 +35,7 @@ from npbert.tasks.keywords import known_keywords
 from npbert.tasks.loading import SAVED, open_preset, reader
 from npbert.tasks.masked_inputs import check_masked_inputs
 from npbert.tasks.saved_masked_lm import EPSILON, saved_masked_lm
-from npbert.tasks.task import F32, Reader, Task
+from npbert.tasks.task import Reader, Task
 from npbert.tasks.texts import texts_of
 from npbert.text.preprocessors import BertMaskedLMPreprocessor
 from npbert.weights.heads import OUTPUT_TABLE, masked_lm_tensors
@@ -85,7 +87,8 @@ class BertMaskedLM(Task):
                 "intermediate_activation", str(intermediate_activation), [*ACTIVATIONS]
             )
         self.intermediate_activation = intermediate_activation
-        self.layer_norm_epsilon = _check_epsilon(layer_norm_epsilon)
+        check_number("layer_norm_epsilon", layer_norm_epsilon, 1e-38, 1)
+        self.layer_norm_epsilon = float(layer_norm_epsilon)
         super().__init__(backbone, preprocessor, name, seed)
 
     @classmethod
@@ -132,9 +135,10 @@ class BertMaskedLM(Task):
     def _head_tensors(self) -> list[Tensor]:
         return masked_lm_tensors(self.backbone.config)
 
-    def _take_head(self, weights: dict[str, F32]) -> None:
+    def _take_head(self, weights: dict[str, Array]) -> None:
         super()._take_head(weights)
         dense, norm = "mlm_head/intermediate_dense", "mlm_head/intermediate_layer_norm"
+        precision = self.backbone.precision
         self._head = MaskedLMHead(
             weights[f"{dense}/kernel"],
             weights[f"{dense}/bias"],
@@ -143,12 +147,19 @@ class BertMaskedLM(Task):
             weights["mlm_head/output_bias"],
             activation=self.intermediate_activation,
             epsilon=self.layer_norm_epsilon,
+            precision=precision,
         )
-        own = weights.get(OUTPUT_TABLE)
-        self._own_table = None if own is None else TokenEmbedding(pad_columns(own), own.shape[1])
+        self._own_table: TokenEmbedding | None = None
+        if OUTPUT_TABLE in weights:
+            own = precision.bits(weights[OUTPUT_TABLE])
+            table = pad_columns(own, precision.stored_dtype)
+            self._own_table = TokenEmbedding(table, own.shape[1], precision)
 
     def _kernels(self) -> tuple[Kernel, ...]:
-        return MaskedLMHead.kernels
+        precision = self.backbone.precision
+        table = (kernel[precision] for kernel in TokenEmbedding.kernels)
+        head = (kernel[precision] for kernel in MaskedLMHead.kernels)
+        return (*head, *table, softmax_kernel[precision.plain])
 
     def _own_config(self) -> dict[str, Any]:
         return {}
@@ -179,7 +190,7 @@ class BertMaskedLM(Task):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def __call__(self, inputs: Mapping[str, ArrayLike]) -> F32:
+    def __call__(self, inputs: Mapping[str, ArrayLike]) -> Array:
         """Run on token ids.
 
         Args:
@@ -187,29 +198,29 @@ class BertMaskedLM(Task):
                 (B, M): the columns asked for. Which token is there does not matter.
 
         Returns:
-            (B, M, V) float32: logits.
+            (B, M, V), in the backbone's compute dtype: logits.
 
         Raises:
             InputError, InputTypeError: what is wrong with ``inputs``, and how to mend it.
         """
         return self._run(*check_masked_inputs(inputs, self.backbone.config))
 
-    def _run(self, inputs: Inputs, positions: NDArray[np.intp]) -> F32:
+    def _run(self, inputs: Inputs, positions: NDArray[np.intp]) -> Array:
         config, (B, M) = self.backbone.config, positions.shape
         asked_for = np.take_along_axis(inputs.kept, positions, axis=1)  # (B, M)
         named = dict(zip(NAMES, inputs, strict=True))
         sequence = self.backbone(named, skip_padding=bool(asked_for.all()))["sequence_output"]
         hidden = np.take_along_axis(sequence, positions[:, :, None], axis=1)  # (B, M, D)
-        logits = self._logits(hidden.reshape(B * M, config.hidden_dim))
-        return logits.reshape(B, M, config.vocabulary_size)
+        logits = self._logits(self._widened(hidden).reshape(B * M, config.hidden_dim))
+        return self._returned(logits).reshape(B, M, config.vocabulary_size)
 
-    def _logits(self, hidden: F32) -> F32:  # (M, D) -> (M, V)
+    def _logits(self, hidden: Array) -> Array:  # (M, D) -> (M, V)
         return self._head(hidden, self._own_table or self.backbone.token_embedding)
 
     @known_keywords()
     def predict(
         self, x: object, batch_size: int = 32, *, show_progress_bar: bool | None = None
-    ) -> F32:
+    ) -> Array:
         """Run on many token ids; or on texts, whose tokens the preprocessor hides at random.
 
         Args:
@@ -218,7 +229,7 @@ class BertMaskedLM(Task):
             show_progress_bar: None shows one on a terminal, when the work takes over a second.
 
         Returns:
-            (B, M, V) float32: logits; (M, V) for a single text.
+            (B, M, V), in the backbone's compute dtype: logits; (M, V) for a single text.
 
         Raises:
             InputError, InputTypeError: what is wrong with ``x``.
@@ -233,7 +244,7 @@ class BertMaskedLM(Task):
             x = {name: array[None] for name, array in x.items()} if single else x
         inputs, positions = check_masked_inputs(x, self.backbone.config)
 
-        def run(rows: slice) -> F32:
+        def run(rows: slice) -> Array:
             return self._run(inputs.part(rows), positions[rows])
 
         out = self._in_parts(len(positions), run, _TITLE, batch_size, show_progress_bar)
@@ -286,14 +297,9 @@ class BertMaskedLM(Task):
         encoded = self._encode(texts, reader)
         places = mask_places(encoded, reader.tokenizer)
         filled: list[Any] = [None] * len(texts)
+        plain = self.backbone.precision.plain
         for batch, rows, starts in self._steps(encoded, _TITLE, batch_size, show_progress_bar):
             for i, start in zip(batch.tolist(), starts.tolist()):
-                best = best_tokens(rows[start + places[i]], self._logits, tokens, count)
+                best = best_tokens(rows[start + places[i]], self._logits, tokens, count, plain)
                 filled[i] = fillings(encoded.ids[i], places[i], best, reader.tokenizer)
         return filled[0] if single else filled
-
-
-def _check_epsilon(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
-        return float(value)
-    raise ConfigError("layer_norm_epsilon must be a number in (0, 1].", received=repr(value))

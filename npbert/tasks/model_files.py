@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from npbert import dtype_policy
 from npbert.backbone import BertBackbone
 from npbert.config import BertConfig
 from npbert.errors import ConfigError
@@ -30,19 +31,27 @@ class TextSide(NamedTuple):
 
 
 def load_backbone(
-    model: str | os.PathLike[str] | BertBackbone, activation: str | None, num_threads: int | None
+    model: str | os.PathLike[str] | BertBackbone,
+    activation: str | None,
+    num_threads: int | None,
+    dtype: object = None,
 ) -> BertBackbone:
     """The model, or the one that is loaded already.
+
+    Args:
+        model, activation, num_threads, dtype: as in `Embedder`.
 
     Raises:
         ConfigError: that one has other settings.
     """
     if not isinstance(model, BertBackbone):
         overrides: dict[str, Any] = {} if activation is None else {"activation": activation}
-        return BertBackbone.from_preset(model, num_threads=num_threads, **overrides)
+        policy = dtype_policy.get(dtype)  # never that of a preset's files
+        return BertBackbone.from_preset(model, num_threads=num_threads, dtype=policy, **overrides)
     for name, wanted, has in (
         ("activation", activation, model.config.activation),
         ("num_threads", num_threads, model.num_threads),
+        ("dtype", None if dtype is None else dtype_policy.get(dtype).name, model.dtype_policy.name),
     ):
         if wanted is not None and wanted != has:
             raise ConfigError(

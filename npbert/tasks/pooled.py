@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from npbert.ops import pooling
 from npbert.ops.pooling import l2_normalize_kernel
 from npbert.ops.projection import Projection
+from npbert.ops.types import Array
 from npbert.simd import buffers
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import FLOAT32, Precision
 from npbert.text.sentence_transformers import Modules, Step
-
-F32 = NDArray[np.float32]
 
 _KERNELS: Final[tuple[Kernel, ...]] = (*pooling.KERNELS, l2_normalize_kernel)
 
@@ -25,28 +25,31 @@ class Head:
     Args:
         modules: what the model's files ask for; each fits what it is given.
         hidden_dim: D.
+        precision: of the rows, and what it computes in.
 
     Attributes:
         modes: of pooling, concatenated.
         dimension: of a text's vector.
     """
 
-    def __init__(self, modules: Modules, hidden_dim: int) -> None:
+    def __init__(self, modules: Modules, hidden_dim: int, precision: Precision = FLOAT32) -> None:
         self.modes, self._hidden_dim = modules.modes, hidden_dim
         self.dimension = modules.dimension(hidden_dim)
-        self._steps = [_step(step) for step in modules.steps]
+        self._precision = precision
+        self._steps = [_step(step, precision) for step in modules.steps]
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
         """Every kernel that a call needs."""
-        return _KERNELS + (Projection.kernels if any(self._steps) else ())
+        used = _KERNELS + (Projection.kernels if any(self._steps) else ())
+        return tuple(kernel[self._precision] for kernel in used)
 
     @property
     def normalizes(self) -> bool:
         """Whether vectors have length 1: the last module divides them by their own."""
         return bool(self._steps) and self._steps[-1] is None
 
-    def __call__(self, rows: F32, starts: NDArray[np.int64], skip: int = 0) -> F32:
+    def __call__(self, rows: Array, starts: NDArray[np.int64], skip: int = 0) -> Array:
         """(R, padded D), (B + 1,) -> (B, padded dimension).
 
         ``skip`` rows at the beginning of each text are left out of the pooling.
@@ -54,26 +57,28 @@ class Head:
         vectors = self._pool(rows, starts, skip)
         for step in self._steps:
             if step is None:
-                l2_normalize_kernel(vectors, vectors)
+                l2_normalize_kernel[self._precision](vectors, vectors)
             else:
                 vectors = step(vectors)
         return vectors
 
-    def _pool(self, rows: F32, starts: NDArray[np.int64], skip: int) -> F32:
-        D, pooled = self._hidden_dim, buffers.empty(len(starts) - 1, rows.shape[1])
+    def _pool(self, rows: Array, starts: NDArray[np.int64], skip: int) -> Array:
+        D, precision = self._hidden_dim, self._precision
+        pooled = buffers.empty(len(starts) - 1, rows.shape[1], dtype=rows.dtype)
         if len(self.modes) == 1:
-            pooling.pool(self.modes[0], rows, starts, pooled, skip)
+            pooling.pool(self.modes[0], rows, starts, pooled, skip, precision)
             return pooled
-        joined = buffers.zeros(len(pooled), buffers.padded(len(self.modes) * D))
+        wide = buffers.padded(len(self.modes) * D)
+        joined = buffers.zeros(len(pooled), wide, dtype=rows.dtype)
         for i, mode in enumerate(self.modes):
-            pooling.pool(mode, rows, starts, pooled, skip)
+            pooling.pool(mode, rows, starts, pooled, skip, precision)
             joined[:, i * D : (i + 1) * D] = pooled[:, :D]
         return joined
 
 
-def _step(step: Step) -> Projection | None:
+def _step(step: Step, precision: Precision) -> Projection | None:
     """A dense layer; None is the division by the length."""
     if step == "normalize":
         return None
     bias = np.zeros(step.weight.shape[1], np.float32) if step.bias is None else step.bias
-    return Projection(step.weight, bias, step.activation)
+    return Projection(step.weight, bias, step.activation, precision)

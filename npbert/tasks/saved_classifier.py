@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from npbert.caller import warn_caller
 from npbert.config import BertConfig
 from npbert.errors import ConfigError, ModelFileError
 from npbert.ops.heads import CLASSIFIER_ACTIVATIONS
 from npbert.presets.hugging_face_task import describes_classifier, read_classifier, weights_file
-from npbert.tasks.loading import Source
+from npbert.tasks.loading import SavedHead, Source
 from npbert.tasks.task_files import activation_name, read_head, read_task
 from npbert.weights.heads import classifier_tensors, has_hugging_face, load_hugging_face
 
@@ -22,23 +18,9 @@ CLASSES: Final = ("BertTextClassifier", "BertClassifier")
 """Keras Hub's names for the task."""
 
 
-class SavedClassifier(NamedTuple):
-    """A head.
-
-    Args:
-        settings: what `BertTextClassifier` is to be called with, beside backbone and preprocessor.
-        weights: the head's tensors; None for random ones.
-        task: what task.json says of the task, None where there is none.
-    """
-
-    settings: dict[str, Any]
-    weights: dict[str, NDArray[np.float32]] | None
-    task: Mapping[str, Any] | None = None
-
-
 def saved_classifier(
     source: Source, config: BertConfig, num_classes: int | None, activation: str | None
-) -> SavedClassifier:
+) -> SavedHead:
     """The head that ``source`` has, or a random one of ``num_classes``.
 
     Args:
@@ -74,7 +56,7 @@ def saved_classifier(
 
 def _keras(
     source: Source, path: Path, config: BertConfig, activation: str | None
-) -> SavedClassifier | None:
+) -> SavedHead | None:
     task = read_task(path, CLASSES, config)
     if task is None:
         return None
@@ -96,14 +78,15 @@ def _keras(
         "name": task.get("name"),
     }
     if not source.load_weights:
-        return SavedClassifier(settings, None, task)
+        return SavedHead(settings, None, task)
     wanted = classifier_tensors(config, classes)
-    return SavedClassifier(settings, read_head(path, wanted, config, trust=source.trust), task)
+    head = read_head(path, wanted, config, trust=source.trust, dtype=source.dtype)
+    return SavedHead(settings, head, task)
 
 
 def _hugging_face(
     source: Source, path: Path, config: BertConfig, activation: str | None
-) -> SavedClassifier | None:
+) -> SavedHead | None:
     if source.load_weights:
         there = has_hugging_face(weights_file(path), classifier_tensors(config, 1))
     else:
@@ -119,12 +102,12 @@ def _hugging_face(
         "problem_type": head.problem_type,
     }
     if not source.load_weights:
-        return SavedClassifier(settings, None)
+        return SavedHead(settings, None)
     wanted = classifier_tensors(config, classes)
-    return SavedClassifier(settings, load_hugging_face(weights_file(path), wanted))
+    return SavedHead(settings, load_hugging_face(weights_file(path), wanted, source.dtype))
 
 
-def _fresh(source: Source, num_classes: int | None, activation: str | None) -> SavedClassifier:
+def _fresh(source: Source, num_classes: int | None, activation: str | None) -> SavedHead:
     if num_classes is None:
         raise ConfigError(
             "the preset has no classification head.",
@@ -134,4 +117,4 @@ def _fresh(source: Source, num_classes: int | None, activation: str | None) -> S
         )
     if source.load_weights:
         warn_caller(f"{source.path} has no classification head: this one's weights are random")
-    return SavedClassifier({"num_classes": num_classes, "activation": activation}, None)
+    return SavedHead({"num_classes": num_classes, "activation": activation}, None)

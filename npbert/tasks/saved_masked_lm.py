@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from npbert.backbone import BertBackbone
 from npbert.config import BertConfig
 from npbert.errors import ConfigError
 from npbert.presets.hugging_face_task import is_tied, weights_file
-from npbert.tasks.loading import Source
+from npbert.tasks.loading import SavedHead, Source
 from npbert.tasks.task_files import read_head, read_task
 from npbert.weights.heads import (
     has_hugging_face,
@@ -25,21 +21,7 @@ EPSILON: Final = 1e-5
 """Of the head's layer norm in Keras Hub, which fixes it: MaskedLMHead's default."""
 
 
-class SavedMaskedLM(NamedTuple):
-    """A head.
-
-    Args:
-        settings: what `BertMaskedLM` is to be called with, beside backbone and preprocessor.
-        weights: the head's tensors; None for random ones.
-        task: what task.json says of the task, None where there is none.
-    """
-
-    settings: dict[str, Any]
-    weights: dict[str, NDArray[np.float32]] | None
-    task: Mapping[str, Any] | None = None
-
-
-def saved_masked_lm(source: Source, backbone: BertBackbone) -> SavedMaskedLM:
+def saved_masked_lm(source: Source, backbone: BertBackbone) -> SavedHead:
     """The head that ``source`` has.
 
     Raises:
@@ -61,18 +43,19 @@ def saved_masked_lm(source: Source, backbone: BertBackbone) -> SavedMaskedLM:
     )
 
 
-def _keras(source: Source, config: BertConfig) -> SavedMaskedLM | None:
+def _keras(source: Source, config: BertConfig) -> SavedHead | None:
     task = None if source.path is None else read_task(source.path, CLASSES, config)
     settings = {} if task is None else {"name": task.get("name")}
     if not source.load_weights:
-        return SavedMaskedLM(settings, None, task)
+        return SavedHead(settings, None, task)
     if task is None or source.path is None:
         return None
     wanted = masked_lm_tensors(config)
-    return SavedMaskedLM(settings, read_head(source.path, wanted, config, trust=source.trust), task)
+    head = read_head(source.path, wanted, config, trust=source.trust, dtype=source.dtype)
+    return SavedHead(settings, head, task)
 
 
-def _hugging_face(source: Source, backbone: BertBackbone) -> SavedMaskedLM | None:
+def _hugging_face(source: Source, backbone: BertBackbone) -> SavedHead | None:
     """There, the head has the activation and the epsilon of the whole model."""
     assert source.path is not None
     config = backbone.config
@@ -81,10 +64,11 @@ def _hugging_face(source: Source, backbone: BertBackbone) -> SavedMaskedLM | Non
         "layer_norm_epsilon": config.layer_norm_epsilon,
     }
     if not source.load_weights:
-        return SavedMaskedLM(settings, None)
+        return SavedHead(settings, None)
     file, wanted = weights_file(source.path), masked_lm_tensors(config)
     if not has_hugging_face(file, wanted):
         return None
     tied = is_tied(source.path)
-    head = load_hugging_face_masked_lm(file, wanted, backbone.token_embedding, tied=tied)
-    return SavedMaskedLM(settings, head)
+    table = backbone.token_embedding
+    head = load_hugging_face_masked_lm(file, wanted, table, tied=tied, dtype=source.dtype)
+    return SavedHead(settings, head)

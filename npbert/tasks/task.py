@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from npbert.backbone import BertBackbone, check_seed
 from npbert.caller import warn_caller
+from npbert.dtype_policy import numpy_dtype
 from npbert.engine import forward
 from npbert.engine.packed import random_weights
 from npbert.errors import ConfigError, InputTypeError
+from npbert.ops.types import Array
 from npbert.presets.registry import BuiltInPresets
+from npbert.presets.savable import saved_dtype
 from npbert.presets.save import keras_object, save_preset
 from npbert.progress import progress
 from npbert.simd.kernel import Kernel
@@ -26,13 +29,12 @@ from npbert.tasks.batching import TOKENS_AT_ONCE, batches
 from npbert.tasks.keywords import known_keywords
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task_files import check_head_lossy, task_files
-from npbert.text.checks import Text
+from npbert.text.checks import Text, parts_of
 from npbert.text.preprocessor import Preprocessor
 from npbert.text.tokenizer import Encoded, check_vocabulary
-from npbert.weights.checks import Place, collect, real_array, to_float32
+from npbert.weights.checks import collect_given
 from npbert.weights.names import Tensor
 
-F32 = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 Reader = Preprocessor | TextReader
@@ -79,8 +81,9 @@ class Task:
         self.name = name or self._MODULE
         self._tensors = self._head_tensors()
         check_seed(seed)
-        shapes = {tensor.name: tensor.shape for tensor in self._tensors}
-        self._take_head(random_weights(shapes, seed))
+        drawn = random_weights(self._shapes(), seed)
+        dtype = numpy_dtype(backbone.variable_dtype)
+        self._take_head({name: each.astype(dtype, copy=False) for name, each in drawn.items()})
 
     # -- to be filled in by a task ---------------------------------------------------------------
 
@@ -88,12 +91,12 @@ class Task:
         """The tensors of the head, in Keras's order."""
         raise NotImplementedError
 
-    def _take_head(self, weights: dict[str, F32]) -> None:
-        """Let these tensors, which were checked, be the head's."""
+    def _take_head(self, weights: dict[str, Array]) -> None:
+        """Let these tensors, checked and of the backbone's variable dtype, be the head's."""
         self._weights = weights
 
     def _kernels(self) -> tuple[Kernel, ...]:
-        """The kernels of the head."""
+        """The kernels of the head, in the backbone's precision."""
         raise NotImplementedError
 
     def _own_config(self) -> dict[str, Any]:
@@ -104,11 +107,14 @@ class Task:
         """What Keras Hub fixes and this head has otherwise."""
         return {}
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {tensor.name: tensor.shape for tensor in self._tensors}
+
     # -- running ---------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Compile or load the kernels now rather than in the first call."""
-        forward.prepare((*forward.KERNELS, *self._kernels()))
+        forward.prepare((*forward.kernels(self.backbone.precision), *self._kernels()))
         self.backbone.prepare()
 
     def _encode(self, texts: Sequence[Text], reader: Reader) -> Encoded:
@@ -138,7 +144,7 @@ class Task:
 
     def _steps(
         self, encoded: Encoded, title: str, batch_size: int, show: bool | None
-    ) -> Iterator[tuple[NDArray[np.intp], F32, NDArray[np.int64]]]:
+    ) -> Iterator[tuple[NDArray[np.intp], Array, NDArray[np.int64]]]:
         """(numbers of texts, their rows, where each begins), until all texts are computed."""
         if encoded.ids:
             self.prepare()
@@ -150,10 +156,10 @@ class Task:
                 advance(len(batch))
 
     def _in_parts(
-        self, B: int, run: Callable[[slice], F32], title: str, batch_size: int, show: bool | None
-    ) -> F32:
+        self, B: int, run: Callable[[slice], Array], title: str, batch_size: int, show: bool | None
+    ) -> Array:
         """``run`` over the rows of a batch, ``batch_size`` at a time; for none, over none."""
-        parts: list[F32] = []
+        parts: list[Array] = []
         with progress(title, B, show) as advance:
             for start in range(0, max(B, 1), batch_size):
                 parts.append(run(slice(start, start + batch_size)))
@@ -167,9 +173,17 @@ class Task:
         kept = [each != self.preprocessor.tokenizer.pad_token_id for each in ids]
         return None if all(each.all() for each in kept) else kept
 
+    def _widened(self, output: Array) -> Array:
+        """What the backbone returned, as the head's kernels take it: no number changes."""
+        return output.astype(self.backbone.precision.real, copy=False)
+
+    def _returned(self, numbers: Array) -> Array:
+        """What the head computed, in the dtype that outputs come in."""
+        return numbers.astype(numpy_dtype(self.backbone.compute_dtype), copy=False)
+
     # -- weights and config ----------------------------------------------------------------------
 
-    def weights(self) -> Iterator[tuple[str, F32]]:
+    def weights(self) -> Iterator[tuple[str, Array]]:
         """(Keras Hub's variable path, a copy of the tensor): the backbone's, then the head's."""
         yield from self.backbone.weights()
         for name, array in self._weights.items():
@@ -179,19 +193,13 @@ class Task:
         """Give the head these tensors, all of them or none.
 
         Args:
-            weights: Keras Hub's variable paths -> arrays, copied as float32.
+            weights: Keras Hub's variable paths -> arrays, copied in the backbone's variable dtype.
 
         Raises:
-            WeightError: a tensor is missing, extra, not finite, or of another shape.
+            WeightError: a tensor is missing, extra, not finite, too large for the dtype, or of
+                another shape.
         """
-        copies = collect(
-            [Place(tensor.name, tensor.name, tensor.shape) for tensor in self._tensors],
-            {name: real_array(value, name) for name, value in weights.items()},
-            shape_of=np.shape,
-            read=lambda place, array: to_float32(array).copy(),
-            where="the weights given",
-        )
-        self._take_head(copies)
+        self._take_head(collect_given(self._shapes(), weights, self.backbone.variable_dtype))
 
     def count_params(self) -> int:
         """How many numbers the weights are, the head's included."""
@@ -199,7 +207,7 @@ class Task:
 
     def get_config(self) -> dict[str, Any]:
         """Keras Hub's keys in its order; ours only where they differ from what Keras fixes."""
-        return self._config("float32") | self._ours()
+        return self._config(self.backbone.variable_dtype) | self._ours()
 
     def _config(self, dtype: str) -> dict[str, Any]:
         return {
@@ -217,7 +225,7 @@ class Task:
         preset_dir: str | os.PathLike[str],
         max_shard_size: float | None = 10,
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         allow_lossy: bool = False,
     ) -> None:
         """Write a directory that ``from_preset`` loads, Keras Hub's too.
@@ -233,6 +241,8 @@ class Task:
             ConfigError: the format cannot hold the model, or the files could not be written.
             WeightError: a value is too large for ``dtype``.
         """
+        model = self.backbone._to_save()
+        dtype = saved_dtype(model, dtype)
         check_head_lossy(self._ours(), Path(preset_dir), allow_lossy)
         assets = task_files(
             self._MODULE,
@@ -247,7 +257,7 @@ class Task:
             assets |= self.preprocessor.preset_files()
         save_preset(
             Path(preset_dir),
-            self.backbone._to_save(),
+            model,
             dtype=dtype,
             max_shard_size=max_shard_size,
             allow_lossy=allow_lossy,
@@ -263,8 +273,7 @@ class Task:
 def encode_with(preprocessor: Preprocessor, texts: Sequence[Text], limit: int) -> Encoded:
     """Texts and pairs as Keras Hub's preprocessor packs them, without what it fills up."""
     tokenizer, truncate = preprocessor.tokenizer, preprocessor.truncate
-    parts = [(text,) if isinstance(text, str) else text for text in texts]
-    packed = [tokenizer.pack(each, limit, truncate) for each in parts]
+    packed = [tokenizer.pack(parts_of(text), limit, truncate) for text in texts]
     return Encoded(
         [np.array(each.ids, np.int32) for each in packed],
         [np.array(each.segment_ids, np.int32) for each in packed],

@@ -59,7 +59,12 @@ def read_task(path: Path, classes: Sequence[str], config: BertConfig) -> dict[st
 
 
 def read_head(
-    path: Path, wanted: Sequence[Tensor], config: BertConfig, *, trust: bool
+    path: Path,
+    wanted: Sequence[Tensor],
+    config: BertConfig,
+    *,
+    trust: bool,
+    dtype: str = "float32",
 ) -> dict[str, Array]:
     """The weights of the head that `read_task` found.
 
@@ -67,6 +72,7 @@ def read_head(
         path, config: as there.
         wanted: the head's tensors.
         trust: as in `npbert.presets.load_preset`.
+        dtype: of the arrays.
 
     Raises:
         ModelFileError: there are none; or as `npbert.weights.heads.load_keras`, and its others.
@@ -81,7 +87,7 @@ def read_head(
         )
     # Whatever is not True itself, such as "no", is taken for distrust.
     read = heads.load_keras if trust is True else untrusted.read_head
-    return read(file, wanted, config)
+    return read(file, wanted, config, dtype)
 
 
 def activation_name(value: object, valid: Sequence[str], where: object) -> str:

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npbert.backbone import BertBackbone
+from npbert.dtype_policy import numpy_dtype
 from npbert.engine.inputs import NAMES, check_inputs
 from npbert.errors import ConfigError
-from npbert.ops.heads import ClassifierHead, activated
+from npbert.ops.heads import ACTIVATION_KERNELS, ClassifierHead, activated
+from npbert.ops.types import Array
 from npbert.simd.kernel import Kernel
 from npbert.tasks import classifier_options as options
 from npbert.tasks.batching import check_count
@@ -25,7 +27,7 @@ from npbert.tasks.loading import SAVED, open_preset, reader
 from npbert.tasks.pairs import texts_and_pairs
 from npbert.tasks.saved_classifier import saved_classifier
 from npbert.tasks.scores import by_name, ranked
-from npbert.tasks.task import F32, Reader, Task
+from npbert.tasks.task import Reader, Task
 from npbert.tasks.texts import checked, texts_of
 from npbert.text.checks import Text
 from npbert.text.preprocessors import BertTextClassifierPreprocessor
@@ -148,13 +150,15 @@ class BertTextClassifier(Task):
         self.backbone.require_pooler()
         return classifier_tensors(self.backbone.config, self.num_classes)
 
-    def _take_head(self, weights: dict[str, F32]) -> None:
+    def _take_head(self, weights: dict[str, Array]) -> None:
         super()._take_head(weights)
         kernel, bias = weights["logits/kernel"], weights["logits/bias"]
-        self._head = ClassifierHead(kernel, bias, self.activation)
+        self._head = ClassifierHead(kernel, bias, self.activation, self.backbone.precision)
 
     def _kernels(self) -> tuple[Kernel, ...]:
-        return ClassifierHead.kernels
+        precision = self.backbone.precision
+        reading = (kernel[precision.plain] for kernel in ACTIVATION_KERNELS)
+        return (*(kernel[precision] for kernel in ClassifierHead.kernels), *reading)
 
     def _own_config(self) -> dict[str, Any]:
         return {
@@ -165,25 +169,26 @@ class BertTextClassifier(Task):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def __call__(self, inputs: Mapping[str, ArrayLike]) -> F32:
+    def __call__(self, inputs: Mapping[str, ArrayLike]) -> Array:
         """Run on token ids.
 
         Args:
             inputs: as for a call of `BertBackbone`: three arrays (B, T).
 
         Returns:
-            (B, C) float32: the logits, or what the activation makes of them.
+            (B, C), in the backbone's compute dtype: the logits, or what the activation makes of
+            them.
 
         Raises:
             InputError, InputTypeError: what is wrong with ``inputs``, and how to mend it.
         """
         pooled = self.backbone(inputs, skip_padding=True)["pooled_output"]
-        return self._head(pooled)
+        return self._returned(self._head(self._widened(pooled)))
 
     @known_keywords()
     def predict(
         self, x: object, batch_size: int = 32, *, show_progress_bar: bool | None = None
-    ) -> F32:
+    ) -> Array:
         """Run on texts, on pairs, or on many token ids.
 
         Texts longer than the limit lose their end; one warning counts them.
@@ -196,7 +201,7 @@ class BertTextClassifier(Task):
             show_progress_bar: None shows one on a terminal, when the work takes over a second.
 
         Returns:
-            (B, C) float32; (C,) for a single text or pair.
+            (B, C), in the backbone's compute dtype; (C,) for a single text or pair.
 
         Raises:
             InputError, InputTypeError: what is wrong with ``x``; the message has the index.
@@ -209,17 +214,17 @@ class BertTextClassifier(Task):
         out = self._predict_texts(texts, batch_size, show_progress_bar)
         return out[0] if single else out
 
-    def _predict_ids(self, inputs: Mapping[str, Any], batch_size: int, show: bool | None) -> F32:
+    def _predict_ids(self, inputs: Mapping[str, Any], batch_size: int, show: bool | None) -> Array:
         checked = check_inputs(inputs, self.backbone.config)
 
-        def run(rows: slice) -> F32:
+        def run(rows: slice) -> Array:
             return self(dict(zip(NAMES, checked.part(rows), strict=True)))
 
         return self._in_parts(len(checked.token_ids), run, _TITLE, batch_size, show)
 
-    def _predict_texts(self, texts: list[Text], batch_size: int, show: bool | None) -> F32:
+    def _predict_texts(self, texts: list[Text], batch_size: int, show: bool | None) -> Array:
         encoded = self._encode(texts, self._reader())
-        out = np.empty((len(texts), self.num_classes), np.float32)
+        out = np.empty((len(texts), self.num_classes), numpy_dtype(self.backbone.compute_dtype))
         for batch, rows, starts in self._steps(encoded, _TITLE, batch_size, show):
             out[batch] = self._head(self.backbone.pool_ragged(rows, starts))
         return out
@@ -253,7 +258,8 @@ class BertTextClassifier(Task):
         scores = self.predict(x, batch_size, show_progress_bar=show_progress_bar)
         reading = options.reading(self.activation, self.problem_type, self.num_classes)
         labels = self.labels or [f"LABEL_{i}" for i in range(self.num_classes)]
-        named = by_name(activated(np.atleast_2d(scores), reading).tolist(), labels, count)
+        rows = activated(np.atleast_2d(scores), reading, self.backbone.precision.plain)
+        named = by_name(rows.tolist(), labels, count)
         return named[0] if scores.ndim == 1 else named
 
     @known_keywords()
@@ -296,5 +302,6 @@ class BertTextClassifier(Task):
         texts, _ = texts_of(documents)
         scores = self.predict(
             [(query, text) for text in texts], batch_size, show_progress_bar=show_progress_bar
-        )[:, 0].tolist()
-        return ranked(scores, count, texts if return_documents else None)
+        )[:, 0]
+        listed = self._widened(scores).tolist()
+        return ranked(listed, count, texts if return_documents else None)

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike
 
 from npbert.backbone import BertBackbone
 from npbert.config import unknown_name
+from npbert.dtype_policy import numpy_dtype
 from npbert.engine.inputs import NAMES, Inputs, check_inputs
 from npbert.errors import ConfigError, InputTypeError
-from npbert.progress import progress
+from npbert.ops.types import Array
 from npbert.simd import buffers
 from npbert.simd.kernel import Kernel
 from npbert.tasks import similarity
@@ -26,7 +27,7 @@ from npbert.tasks.keywords import known_keywords
 from npbert.tasks.loading import SAVED, open_preset
 from npbert.tasks.pooled import Head
 from npbert.tasks.saved_embedder import POOLINGS, modules_of, saved_embedder, text_side
-from npbert.tasks.task import F32, Reader, Task
+from npbert.tasks.task import Reader, Task
 from npbert.text.preprocessors import BertTextEmbedderPreprocessor
 from npbert.weights.names import Tensor
 
@@ -75,7 +76,8 @@ class BertTextEmbedder(Task):
             raise ConfigError("normalize must be True or False.", received=repr(normalize))
         self.pooling_mode, self.normalize = pooling_mode, normalize
         super().__init__(backbone, preprocessor, name, None)
-        self._head = Head(modules_of(pooling_mode, normalize), backbone.config.hidden_dim)
+        modules = modules_of(pooling_mode, normalize)
+        self._head = Head(modules, backbone.config.hidden_dim, backbone.precision)
 
     @classmethod
     @known_keywords()
@@ -129,40 +131,39 @@ class BertTextEmbedder(Task):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def __call__(self, inputs: Mapping[str, ArrayLike]) -> F32:
+    def __call__(self, inputs: Mapping[str, ArrayLike]) -> Array:
         """Run on token ids.
 
         Args:
             inputs: as for a call of `BertBackbone`: three arrays (B, T).
 
         Returns:
-            (B, D) float32. Of a sequence that the mask drops as a whole, the mean is 0 and the
-            largest -inf, as in Keras Hub.
+            (B, D), in the backbone's compute dtype. Of a sequence that the mask drops as a whole,
+            the mean is 0 and the largest -inf, as in Keras Hub (whose mean in float16 is NaN).
 
         Raises:
             InputError, InputTypeError: what is wrong with ``inputs``, and how to mend it.
         """
-        checked = check_inputs(inputs, self.backbone.config)
-        out = np.empty((len(checked.token_ids), self.backbone.config.hidden_dim), np.float32)
-        if len(out):
-            self.prepare()
-            self._fill(out, checked)
-        return out
+        return self._vectors(check_inputs(inputs, self.backbone.config))
 
-    def _fill(self, out: F32, inputs: Inputs) -> None:
-        named, kept = dict(zip(NAMES, inputs, strict=True)), inputs.kept
+    def _vectors(self, inputs: Inputs) -> Array:
+        D, named, kept = self._head.dimension, dict(zip(NAMES, inputs, strict=True)), inputs.kept
+        if not len(kept):
+            return np.empty((0, D), numpy_dtype(self.backbone.compute_dtype))
+        self.prepare()
         first = self.pooling_mode == "cls"  # column 0, also where the mask drops it
         hidden = self.backbone(named, skip_padding=not first)["sequence_output"]  # (B, T, D)
         if first:
             kept = np.zeros_like(kept)
             kept[:, 0] = True
         starts = np.cumsum([0, *kept.sum(axis=1)], dtype=np.int64)
-        out[:] = self._head(buffers.pad_columns(hidden[kept]), starts)[:, : out.shape[1]]
+        vectors = self._head(buffers.pad_columns(hidden[kept]), starts)[:, :D]
+        return self._returned(np.ascontiguousarray(vectors))
 
     @known_keywords()
     def predict(
         self, x: object, batch_size: int = 32, *, show_progress_bar: bool | None = None
-    ) -> F32:
+    ) -> Array:
         """Run on texts, or on many token ids.
 
         Texts longer than the limit lose their end; one warning counts them.
@@ -173,7 +174,7 @@ class BertTextEmbedder(Task):
             show_progress_bar: None shows one on a terminal, when the work takes over a second.
 
         Returns:
-            (B, D) float32; of a str, (1, D).
+            (B, D), in the backbone's compute dtype; of a str, (1, D).
 
         Raises:
             InputError, InputTypeError: what is wrong with ``x``; the message has the index.
@@ -189,32 +190,33 @@ class BertTextEmbedder(Task):
                 fix="pass a list of texts; for segments, what the preprocessor makes of them",
             )
         texts: Any = [x] if isinstance(x, str) else x
-        return self._embedder().encode(
-            texts, batch_size=batch_size, show_progress_bar=show_progress_bar
+        return self._returned(
+            self._embedder().encode(
+                texts, batch_size=batch_size, show_progress_bar=show_progress_bar
+            )
         )
 
-    def _predict_ids(self, inputs: Mapping[str, Any], batch_size: int, show: bool | None) -> F32:
+    def _predict_ids(self, inputs: Mapping[str, Any], batch_size: int, show: bool | None) -> Array:
         checked = check_inputs(inputs, self.backbone.config)
-        B = len(checked.token_ids)
-        out = np.empty((B, self.backbone.config.hidden_dim), np.float32)
-        with progress("Embedding texts", B, show) as advance:
-            for start in range(0, B, batch_size):
-                part = slice(start, min(start + batch_size, B))
-                self._fill(out[part], checked.part(part))
-                advance(part.stop - start)
-        return out
 
-    def encode_text(self, text: object, **options: Any) -> F32:
+        def run(rows: slice) -> Array:
+            return self._vectors(checked.part(rows))
+
+        return self._in_parts(len(checked.token_ids), run, "Embedding texts", batch_size, show)
+
+    def encode_text(self, text: object, **options: Any) -> Array:
         """`predict` of a text or of several; Keras Hub's name for it."""
         return self.predict(text, **options)
 
-    def encode_documents(self, documents: object, **options: Any) -> F32:
+    def encode_documents(self, documents: object, **options: Any) -> Array:
         """`predict` of a document or of several: the same as ``encode_text``."""
         return self.predict(documents, **options)
 
-    def similarity(self, query_embeddings: ArrayLike, document_embeddings: ArrayLike) -> F32:
-        """The dot product of every query with every document: (A, D), (B, D) -> (A, B)."""
-        return similarity.similarity(query_embeddings, document_embeddings, "dot")
+    def similarity(self, query_embeddings: ArrayLike, document_embeddings: ArrayLike) -> Array:
+        """The dot product of every query with every document: (A, D), (B, D) -> (A, B), in the
+        backbone's compute dtype."""
+        found = similarity.similarity(query_embeddings, document_embeddings, "dot")
+        return self._returned(found)
 
     def _embedder(self) -> Embedder:
         """The same with sentence-transformers' names."""

@@ -2,7 +2,7 @@
 
 ======================== ======================================================================
 `tokenizer`              the one interface over both libraries' tokenizers; which one a model gets
-`checks`                 what may be a text
+`checks`                 what may be a text or a token id
 
 `hugging_face_tokenizer` Hugging Face's, through the ``tokenizers`` library
 `hugging_face_files`     what stands beside ``tokenizer.json``, or in its place: ``vocab.txt``

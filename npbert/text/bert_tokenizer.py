@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from npbert.errors import InputError
-from npbert.text.checks import Text, check_text
+from npbert.text.checks import Text, check_id, check_text, no_such_id, parts_of
 from npbert.text.keras_files import (
     TOKENIZER,
     VOCABULARY,
@@ -115,14 +115,12 @@ class BertTokenizer(KerasObject):
         """The token with an id.
 
         Raises:
+            InputTypeError: it is no int.
             InputError: there is no such id.
         """
+        check_id(id)
         if not 0 <= id < len(self._vocabulary):
-            raise InputError(
-                "the vocabulary has no such id.",
-                received=id,
-                expected=f"0 <= id < {len(self._vocabulary)}",
-            )
+            raise no_such_id(id, len(self._vocabulary))
         return self._vocabulary[id]
 
     def token_to_id(self, token: str) -> int:
@@ -196,7 +194,7 @@ class BertTokenizer(KerasObject):
         encoded = Encoded([], [], np.empty(len(texts), np.int64))
         for i, text in enumerate(texts):
             check_text(text, f"texts[{i}]")
-            packed = self.pack(_parts(text), max_length, "round_robin")
+            packed = self.pack(parts_of(text), max_length, "round_robin")
             encoded.ids.append(np.array(packed.ids, np.int32))
             encoded.segment_ids.append(np.array(packed.segment_ids, np.int32))
             encoded.full_lengths[i] = packed.full_length
@@ -227,7 +225,7 @@ class BertTokenizer(KerasObject):
             InputTypeError, InputError, ConfigError: as for `encode`.
         """
         check_text(text)
-        parts = [locate(part, self._splitter, self._pieces.cut) for part in _parts(text)]
+        parts = [locate(part, self._splitter, self._pieces.cut) for part in parts_of(text)]
         kept = [len(part) for part in parts]
         if max_length is not None:
             kept = round_robin(kept, room(max_length, len(parts)))
@@ -285,7 +283,3 @@ class BertTokenizer(KerasObject):
         """The ids of a text that was checked."""
         words = self._splitter.words(text)
         return list(chain.from_iterable(map(self._words.__getitem__, words)))
-
-
-def _parts(text: Text) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else text

@@ -1,4 +1,4 @@
-"""What may be a text, and how many go through a tokenizer at once.
+"""What may be a text or a token id, and how many texts go through a tokenizer at once.
 
 A library that meets something else answers in its own words or not at all: half of a surrogate pair
 becomes whatever its release makes of it, and 100 MB in one string fill the memory.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final, TypeGuard
+
+import numpy as np
 
 from npbert.errors import InputError, InputTypeError
 
@@ -65,6 +67,30 @@ def check_text(text: object, where: str = "text") -> int:
 def is_pair(text: object) -> TypeGuard[tuple[str, str]]:
     """Whether it is a tuple of two str."""
     return isinstance(text, tuple) and len(text) == 2 and all(isinstance(s, str) for s in text)
+
+
+def parts_of(text: Text) -> tuple[str, ...]:
+    """The segments of a text or of a pair that was checked."""
+    return (text,) if isinstance(text, str) else text
+
+
+def check_id(id: object, expected: str = "an int") -> None:
+    """Refuse what is no int as a token id.
+
+    Raises:
+        InputTypeError: with ``expected``.
+    """
+    if isinstance(id, bool) or not isinstance(id, int | np.integer):
+        raise InputTypeError(
+            "a token id must be an int.",
+            received=f"{id!r:.80} ({type(id).__name__})",
+            expected=expected,
+        )
+
+
+def no_such_id(id: int, tokens: int) -> InputError:
+    """The error for an id outside a vocabulary of so many tokens."""
+    return InputError("the vocabulary has no such id.", received=id, expected=f"0 <= id < {tokens}")
 
 
 def _check(text: str, where: str) -> int:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from npbert.caller import warn_caller
-from npbert.errors import ModelFileError, UnsupportedModelError
-from npbert.weights.files import open_regular
+from npbert.errors import UnsupportedModelError
+from npbert.weights.files import read_whole
 from npbert.weights.settings import boolean, damaged, read_settings
 
 VOCABULARY: Final = "vocab.txt"
@@ -148,15 +148,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         ModelFileError: it is missing, no regular file, or too large for a tokenizer.
     """
-    with open_regular(path) as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ModelFileError(
-            f"the file is larger than {MAX_BYTES:,} bytes.",
-            where=path,
-            fix="check that it is a tokenizer",
-        )
-    return content
+    return read_whole(path, MAX_BYTES, fix="check that it is a tokenizer")
 
 
 def _rules(fields: dict[str, Any], where: Path) -> Rules:

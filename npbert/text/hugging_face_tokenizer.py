@@ -23,7 +23,7 @@ from npbert.errors import (
     NpbertError,
     UnsupportedModelError,
 )
-from npbert.text.checks import Text, check_text, chunks
+from npbert.text.checks import Text, check_id, check_text, chunks, no_such_id, parts_of
 from npbert.text.hugging_face_files import (
     CONFIG,
     VOCABULARY,
@@ -130,10 +130,7 @@ class HuggingFaceTokenizer:
         """The tokens of one text or pair, with their places in it; None does not cut it."""
         check_text(text)
         with _blamed(self._where):
-            parts = [
-                self.library.encode(part, add_special_tokens=False)
-                for part in ((text,) if isinstance(text, str) else text)
-            ]
+            parts = [self.library.encode(part, add_special_tokens=False) for part in parts_of(text)]
         if max_length is not None:
             self._cut(parts, max_length)
         whole = self.library.post_process(*parts)
@@ -161,28 +158,37 @@ class HuggingFaceTokenizer:
         """The token with an id.
 
         Raises:
-            InputError: there is no such id.
+            InputTypeError, InputError: it is no int, or there is no such id.
         """
-        found: str | None = self.library.id_to_token(id) if 0 <= id < 2**32 else None
+        self._check_id(id)
+        found: str | None = self.library.id_to_token(id)
         if found is None:
-            raise InputError(
-                "the vocabulary has no such id.",
-                received=id,
-                expected=f"0 <= id < {self.vocabulary_size()}",
-            )
+            raise no_such_id(id, self.vocabulary_size())
         return found
 
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
-        """The text of token ids, joined by the decoder of tokenizer.json."""
+        """The text of token ids, joined by the decoder of tokenizer.json.
+
+        Raises:
+            InputTypeError, InputError: an id is no int, or is negative; one too high is left out.
+        """
+        for id in ids:
+            self._check_id(id)
         text: str = self.library.decode([*ids], skip_special_tokens=skip_special_tokens)
         return text
 
+    def _check_id(self, id: int) -> None:
+        """Refuse what the library would refuse in its own words."""
+        check_id(id)
+        if not 0 <= id < 2**32:
+            raise no_such_id(id, self.vocabulary_size())
+
     def _parts(self, texts: Sequence[Text]) -> Iterator[list[Any]]:
         """Each text's encoding without special tokens; a pair's two."""
-        flat = [part for text in texts for part in ((text,) if isinstance(text, str) else text)]
+        flat = [part for text in texts for part in parts_of(text)]
         encodings = iter(self.library.encode_batch_fast(flat, add_special_tokens=False))
         for text in texts:
-            yield [next(encodings) for _ in ((text,) if isinstance(text, str) else text)]
+            yield [next(encodings) for _ in parts_of(text)]
 
     def _cut(self, parts: list[Any], max_length: int) -> int:
         """Cut the parts to what fits beside the special tokens; the length without the cut."""

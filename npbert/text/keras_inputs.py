@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from npbert.errors import InputError, InputTypeError
-from npbert.text.checks import check_text
+from npbert.text.checks import check_id, check_text
 
 
 def texts_of(inputs: object, where: str = "inputs") -> tuple[list[str], bool]:
@@ -100,12 +100,7 @@ def ids_of(inputs: object) -> tuple[list[list[int]], bool]:
     batched = bool(parts) and all(map(is_batch, parts))
     sequences: list[list[Any]] = [plain(part) for part in parts] if batched else [parts]
     for id in (id for sequence in sequences for id in sequence):
-        if isinstance(id, bool) or not isinstance(id, int | np.integer):
-            raise InputTypeError(
-                "a token id must be an int.",
-                received=f"{id!r:.80} ({type(id).__name__})",
-                expected="an int, a list of int, or a list of such lists",
-            )
+        check_id(id, "an int, a list of int, or a list of such lists")
     return sequences, batched
 
 

@@ -134,6 +134,7 @@ class Tokenizer(Protocol):
         """The token with an id.
 
         Raises:
+            InputTypeError: it is no int.
             InputError: there is no such id.
         """
         ...

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from npbert.errors import ConfigError, ModelFileError
-from npbert.weights.files import open_regular
+from npbert.weights.files import read_whole
 
 _MAX_BYTES: Final = 128_000_000
 
@@ -40,15 +40,7 @@ def read_vocabulary(vocabulary: object, needed: Iterable[str]) -> tuple[str, ...
 
 def _lines(path: Path) -> list[str]:
     """One token a line, without white space at its end; a line ends as it does on any system."""
-    with open_regular(path) as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ModelFileError(
-            f"the file is larger than {_MAX_BYTES:,} bytes.",
-            where=path,
-            fix="check that it is a vocabulary",
-        )
-    return tokens_in(content, path)
+    return tokens_in(read_whole(path, _MAX_BYTES, fix="check that it is a vocabulary"), path)
 
 
 def tokens_in(content: bytes, path: Path) -> list[str]:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from npbert.caller import warn_caller
 from npbert.errors import WeightError
+from npbert.weights.dtypes import largest, rounded
 from npbert.weights.names import Array
 
 _SHOWN: Final = 5
-_NORMAL: Final = np.finfo(np.float32).smallest_normal
+_NORMAL: Final = float(np.finfo(np.float32).smallest_normal)
 _BELONG: Final = "check that the weights and config.json belong together"
 
 Stored = TypeVar("Stored")
@@ -42,6 +43,7 @@ def collect(
     shape_of: Callable[[Stored], tuple[int, ...]],
     read: Callable[[Place, Stored], Array],
     where: Path | str,
+    dtype: str = "float32",
 ) -> dict[str, Array]:
     """Read every tensor of ``places`` once, after all names and shapes have been checked.
 
@@ -49,22 +51,69 @@ def collect(
         places: what the config asks for.
         stored: what the file has, by its name there; heads that BERT ignores are already left out.
         shape_of: the shape of one stored tensor, without reading its data.
-        read: one stored tensor as float32, in Keras's shape.
+        read: one stored tensor in the file's own dtype, in Keras's shape.
         where: the file, for the messages.
+        dtype: of the result; see `rounded`. Each tensor is there in two dtypes only by itself.
 
     Raises:
-        WeightError: a tensor is missing, extra, of the wrong shape, not finite or next to zero.
+        WeightError: a tensor is missing, extra, of the wrong shape, not finite, next to zero or too
+            large for ``dtype``.
     """
     _check_names(places, list(stored), where)
     for place in places:
         _check_shape(place, shape_of(stored[place.key]), where)
-    arrays: dict[str, Array] = {}
-    for place in places:
-        array = read(place, stored[place.key])
-        check_values(place, array, where)
-        arrays[place.name] = array
-    _warn_of_gammas(arrays, where)
+    plain: list[str] = []
+
+    def one(place: Place, array: Array) -> Array:
+        if place.name.endswith("/gamma") and _is_plain(array):
+            plain.append(place.name)
+        return checked(place, array, dtype, where)
+
+    arrays = {place.name: one(place, read(place, stored[place.key])) for place in places}
+    if plain:
+        warn_caller(
+            f"{where}: {_shown(plain)}: the same number everywhere, which training does not leave;"
+            " the weights may be damaged"
+        )
     return arrays
+
+
+def collect_given(
+    shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, npt.ArrayLike], dtype: str
+) -> dict[str, Array]:
+    """Copies of the arrays that a user gives, as `collect` makes them of a file's.
+
+    Args:
+        shapes: canonical name -> shape, of all that must be given.
+        weights: canonical name -> array.
+        dtype: as in `collect`.
+
+    Raises:
+        WeightError: as `collect`; or something given is no array of real numbers.
+    """
+
+    def read(_: Place, array: Array) -> Array:
+        # Integers by float64, which holds what a weight can be.
+        return array.copy() if array.dtype.kind in "fV" else array.astype(np.float64)
+
+    return collect(
+        [Place(name, name, shape) for name, shape in shapes.items()],
+        {name: _real_array(value, name) for name, value in weights.items()},
+        shape_of=np.shape,
+        read=read,
+        where="the weights given",
+        dtype=dtype,
+    )
+
+
+def checked(place: Place, array: Array, dtype: str, where: Path | str) -> Array:
+    """One tensor in ``dtype``, once its values have been looked at in its own.
+
+    Raises:
+        WeightError: as `check_values` and `rounded`.
+    """
+    check_values(place, array, where)
+    return rounded(array, dtype, place.name, f"{where}: {place.key}")
 
 
 def check_values(place: Place, array: Array, where: Path | str) -> None:
@@ -74,16 +123,14 @@ def check_values(place: Place, array: Array, where: Path | str) -> None:
         WeightError: one is not finite, or the largest is below the normal numbers of float32, which
             is how integers look when they are taken for floats.
     """
-    # NaN and infinities reach the minimum or the maximum: two passes, and no mask is allocated.
-    with np.errstate(invalid="ignore"):
-        largest = np.maximum(-array.min(), array.max())
-    if not np.isfinite(largest):
+    most = largest(array)
+    if not np.isfinite(most):
         raise _not_finite(place, array, where)
-    if 0 < largest < _NORMAL:
+    if 0 < most < _NORMAL:
         raise WeightError(
             f"{place.name!r} has only values next to zero.",
             where=f"{where}: {place.key}",
-            received=f"{largest:g} at most",
+            received=f"{most:g} at most",
             expected="numbers that float32 holds in full, or zeros",
             fix="get the weights again; these may be integers that are taken for floats",
         )
@@ -109,17 +156,7 @@ def unique_keys(keys: Iterable[tuple[str, str]], where: Path | str) -> dict[str,
     return unique
 
 
-def to_float32(array: npt.NDArray[np.generic]) -> Array:
-    """``array`` as float32, C-contiguous and in native byte order; a new array if anything changes.
-
-    A float64 value past float32's range becomes an infinity, which the check for finite values
-    then reports.
-    """
-    with np.errstate(over="ignore"):
-        return np.asarray(array, dtype=np.float32, order="C")
-
-
-def real_array(value: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
+def _real_array(value: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
     """``value`` as an array of real numbers.
 
     Raises:
@@ -130,7 +167,7 @@ def real_array(value: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
         received = f"dtype {array.dtype}"
     except ValueError as error:
         array, received = np.empty(0, object), str(error)
-    # bfloat16 and its like, from ml_dtypes, have a kind of their own and turn into float32.
+    # bfloat16 and its like, from ml_dtypes, have a kind of their own.
     if array.dtype.kind in "fiu" or array.dtype.name.startswith("bfloat16"):
         return array
     raise WeightError(
@@ -138,11 +175,6 @@ def real_array(value: npt.ArrayLike, name: str) -> npt.NDArray[np.generic]:
         received=received,
         expected="an array of a floating-point dtype",
     )
-
-
-def bfloat16_to_float32(bits: npt.NDArray[np.uint16]) -> Array:
-    """bfloat16, given as its 16 bits, is the upper half of a float32: exact."""
-    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def _check_names(places: Sequence[Place], keys: list[str], where: Path | str) -> None:
@@ -184,23 +216,18 @@ def _check_shape(place: Place, shape: tuple[int, ...], where: Path | str) -> Non
 def _not_finite(place: Place, array: Array, where: Path | str) -> WeightError:
     bad = np.argwhere(~np.isfinite(array))
     first = tuple(int(index) for index in bad[0])
+    values = f"{len(bad)} value{'s'[: len(bad) > 1]}"
     return WeightError(
-        f"{place.name!r} has {len(bad)} value{'s'[: len(bad) > 1]} not finite in float32.",
+        f"{place.name!r} has {values} not finite in {array.dtype.name}.",
         where=f"{where}: {place.key}",
         received=f"{array[first]} at {list(first)}",
         fix="get the weights again, or train without overflow",
     )
 
 
-def _warn_of_gammas(arrays: Mapping[str, Array], where: Path | str) -> None:
-    """Say which layer norms scale all features by one number; 1 is where training begins."""
-    gammas = {name: array for name, array in arrays.items() if name.endswith("/gamma")}
-    names = [n for n, a in gammas.items() if a.size > 1 and a[0] != 1 and (a == a[0]).all()]
-    if names:
-        warn_caller(
-            f"{where}: {_shown(names)}: the same number everywhere, which training does not leave;"
-            " the weights may be damaged"
-        )
+def _is_plain(gamma: Array) -> bool:
+    """Whether a layer norm scales all features by one number; 1 is where training begins."""
+    return bool(gamma.size > 1 and gamma[0] != 1 and (gamma == gamma[0]).all())
 
 
 def _tensors(keys: list[str]) -> str:

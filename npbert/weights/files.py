@@ -63,6 +63,26 @@ def open_regular(path: Path) -> Generator[io.BufferedReader]:
         _require_unchanged(path, before)
 
 
+def read_whole(
+    path: Path,
+    max_bytes: int,
+    *,
+    error: type[NpbertError] = ModelFileError,
+    fix: str = "check that it is the right file",
+) -> bytes:
+    """The content of a file that may have at most ``max_bytes``.
+
+    Raises:
+        ModelFileError: as for `open_regular`.
+        NpbertError: of the class ``error``, with ``fix``, when the file is larger.
+    """
+    with open_regular(path) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise error(f"the file is larger than {max_bytes:,} bytes.", where=path, fix=fix)
+    return content
+
+
 def _require_unchanged(path: Path, before: os.stat_result) -> None:
     """What was read is of one moment: same file, same size, not written to since."""
     try:

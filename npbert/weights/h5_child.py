@@ -6,7 +6,7 @@ JSON, made by `untrusted`. An answer is a head and, unless that is an error, the
     4 bytes, how long the head is (little-endian)
     {"error": [class, what, where, received, expected, fix]}
     or {"skipped": {name: reason}, "int8": whether any tensor was}
-    float32 values of every tensor not skipped, in the order of `weight_shapes`
+    values of every tensor not skipped, in the order of `weight_shapes` and the request's dtype
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Final
 from npbert.config import BertConfig
 from npbert.errors import NpbertError
 from npbert.weights import heads, keras_h5, load_file
+from npbert.weights.dtypes import bytes_of
 from npbert.weights.names import Array, Tensor
 
 READY: Final = b"+"
@@ -63,16 +64,16 @@ def _read(
     request: dict[str, Any], path: Path, config: BertConfig
 ) -> tuple[dict[str, Any], list[Array]]:
     skipped: dict[str, str] = {}
-    int8 = False
+    int8, dtype = False, request["dtype"]
     if request["what"] == "weights":
         read = load_file.read_archive if path.suffix == ".keras" else keras_h5.read
-        loaded, int8 = read(path, config, request["leave_out_layers"])
+        loaded, int8 = read(path, config, request["leave_out_layers"], dtype)
     elif request["what"] == "matching":
-        loaded, skipped = load_file.read_matching(path, config)
+        loaded, skipped = load_file.read_matching(path, config, dtype)
     else:
         # JSON has made the shapes lists.
         rows = [(n, tuple(s), h, f, tuple(fs)) for n, s, h, f, fs in request["tensors"]]
-        loaded = heads.load_keras(path, [Tensor(*row) for row in rows], config)
+        loaded = heads.load_keras(path, [Tensor(*row) for row in rows], config, dtype)
     return {"skipped": skipped, "int8": int8}, list(loaded.values())
 
 
@@ -80,7 +81,7 @@ def _send(to: BinaryIO, head: dict[str, Any], arrays: list[Array]) -> None:
     text = json.dumps(head).encode()
     to.write(len(text).to_bytes(4, "little") + text)
     while arrays:  # each goes once it is sent: the parent has as much more by then
-        to.write(arrays.pop(0).data.cast("B"))
+        to.write(bytes_of(arrays.pop(0)))
     to.flush()
 
 

@@ -78,13 +78,16 @@ def _tensors(
 # -- Keras -----------------------------------------------------------------------------------------
 
 
-def load_keras(path: Path, wanted: Sequence[Tensor], config: BertConfig) -> dict[str, Array]:
+def load_keras(
+    path: Path, wanted: Sequence[Tensor], config: BertConfig, dtype: str = "float32"
+) -> dict[str, Array]:
     """A head out of ``task.weights.h5``, or out of the ``.keras`` archive of a task.
 
     Args:
         path: the file.
         wanted: the head's tensors.
         config: the backbone's, which bounds what the file may hold.
+        dtype: of the arrays; see `npbert.weights.dtypes`.
 
     Raises:
         ModelFileError, UnsafeModelError, ResourceLimitError, UnsupportedModelError, WeightError: as
@@ -104,6 +107,7 @@ def load_keras(path: Path, wanted: Sequence[Tensor], config: BertConfig) -> dict
             shape_of=lambda each: tuple(each.dataset.shape),
             read=lambda place, each: keras_h5.read_floats(h5py, each),
             where=path,
+            dtype=dtype,
         )
 
 
@@ -128,23 +132,32 @@ def has_hugging_face(path: Path, wanted: Sequence[Tensor]) -> bool:
         return bool(_of_the_head(open_stored(files, path), wanted, path))
 
 
-def load_hugging_face(path: Path, wanted: Sequence[Tensor]) -> dict[str, Array]:
+def load_hugging_face(
+    path: Path, wanted: Sequence[Tensor], dtype: str = "float32"
+) -> dict[str, Array]:
     """A head out of ``model.safetensors``, in Keras's layout.
 
     Args:
         path: a safetensors file, or the index of several.
         wanted: the head's tensors.
+        dtype: as in `load_keras`.
 
     Raises:
         ModelFileError, UnsafeModelError, UnsupportedModelError, WeightError: as
             `npbert.weights.hugging_face.load`.
     """
     with ExitStack() as files:
-        return _collect(_of_the_head(open_stored(files, path), wanted, path), wanted, path)
+        stored = _of_the_head(open_stored(files, path), wanted, path)
+        return _collect(stored, wanted, path, dtype)
 
 
 def load_hugging_face_masked_lm(
-    path: Path, wanted: Sequence[Tensor], table: HasEmbeddings, *, tied: bool
+    path: Path,
+    wanted: Sequence[Tensor],
+    table: HasEmbeddings,
+    *,
+    tied: bool,
+    dtype: str = "float32",
 ) -> dict[str, Array]:
     """A masked LM's head; with `OUTPUT_TABLE` where its table is not the backbone's.
 
@@ -156,6 +169,7 @@ def load_hugging_face_masked_lm(
         path, wanted: as in `load_hugging_face`.
         table: the backbone's; it is looked at only where the file has one more.
         tied: the config's ``tie_word_embeddings``.
+        dtype: as in `load_keras`.
 
     Raises:
         WeightError: see above; or as `load_hugging_face`, and the other errors too.
@@ -166,16 +180,18 @@ def load_hugging_face_masked_lm(
         own_table, own_bias = (stored.pop(f"{_DECODER}.{n}", None) for n in ("weight", "bias"))
         if own_bias is not None and (bias not in stored or not tied):
             stored[bias] = own_bias
-        head = _collect(stored, wanted, path)
+        head = _collect(stored, wanted, path, dtype)
         if own_bias is not None:
-            _check_same(f"{_DECODER}.bias", own_bias, bias, head[wanted[0].name], path)
-        if own_table is not None and tied:
-            name = f"{_DECODER}.weight"
-            _check_same(name, own_table, "the token embedding", table.embeddings, path)
-        elif own_table is not None:
-            shared = table.embeddings
-            own = _read_again(f"{_DECODER}.weight", own_table, shared.shape, path)
-            return head if np.array_equal(own, shared) else head | {OUTPUT_TABLE: own}
+            name, expected = f"{_DECODER}.bias", head[wanted[0].name]
+            own = _read_again(name, own_bias, expected.shape, path, dtype)
+            _check_same(name, own, bias, expected, path)
+        if own_table is not None:
+            name, expected = f"{_DECODER}.weight", table.embeddings
+            own = _read_again(name, own_table, expected.shape, path, dtype)
+            if tied:
+                _check_same(name, own, "the token embedding", expected, path)
+            elif not np.array_equal(own, expected):
+                return head | {OUTPUT_TABLE: own}
         elif not tied:
             raise WeightError(
                 "the output's table is missing.",
@@ -186,8 +202,8 @@ def load_hugging_face_masked_lm(
         return head
 
 
-def _check_same(name: str, stored: Stored, other: str, expected: Array, path: Path) -> None:
-    if np.array_equal(_read_again(name, stored, expected.shape, path), expected):
+def _check_same(name: str, own: Array, other: str, expected: Array, path: Path) -> None:
+    if np.array_equal(own, expected):
         return
     raise WeightError(
         f"{name!r} has other numbers than {other}, which it should be.",
@@ -209,7 +225,7 @@ def _of_the_head(
 
 
 def _collect(
-    stored: Mapping[str, Stored], wanted: Sequence[Tensor], path: Path
+    stored: Mapping[str, Stored], wanted: Sequence[Tensor], path: Path, dtype: str
 ) -> dict[str, Array]:
     tensors = {tensor.hugging_face: tensor for tensor in wanted}
 
@@ -218,17 +234,17 @@ def _collect(
         return tensors[place.key].from_hugging_face(array)
 
     places = [Place(t.name, key, t.hugging_face_shape) for key, t in tensors.items()]
-    return collect(places, stored, shape_of=_shape, read=read, where=path)
+    return collect(places, stored, shape_of=_shape, read=read, where=path, dtype=dtype)
 
 
-def _read_again(name: str, each: Stored, shape: tuple[int, ...], path: Path) -> Array:
+def _read_again(name: str, each: Stored, shape: tuple[int, ...], path: Path, dtype: str) -> Array:
     """A tensor that is there under two names."""
 
     def read(place: Place, each: Stored) -> Array:
         return read_tensor(each.file, each.entry, place.key, each.path)
 
-    place = Place(name, name, shape)
-    return collect([place], {name: each}, shape_of=_shape, read=read, where=path)[name]
+    place, stored = Place(name, name, shape), {name: each}
+    return collect([place], stored, shape_of=_shape, read=read, where=path, dtype=dtype)[name]
 
 
 def _shape(stored: Stored) -> tuple[int, ...]:

@@ -34,7 +34,9 @@ class Stored(NamedTuple):
     entry: Entry
 
 
-def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> dict[str, Array]:
+def load(
+    path: Path, config: BertConfig, *, leave_out_layers: bool = False, dtype: str = "float32"
+) -> dict[str, Array]:
     """The weights in ``path``, in the order of `weight_shapes`.
 
     A file without pooler, as sentence-transformers sometimes writes, gives no ``pooled_dense/*``.
@@ -44,12 +46,14 @@ def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> d
         path: a safetensors file, or the index (``.json``) of several.
         config: what it must hold; checked before any data is read.
         leave_out_layers: whether layers past the config's ``num_layers`` may be left out.
+        dtype: of the arrays; see `npbert.weights.dtypes`.
 
     Raises:
         ModelFileError: a file is missing, damaged, changing or not safetensors.
         UnsafeModelError: a file is a pickle, or a shard is outside the directory.
         UnsupportedModelError: the weights are not floats.
-        WeightError: a tensor is missing, extra, of the wrong shape, double or not finite.
+        WeightError: a tensor is missing, extra, of the wrong shape, double, not finite or too large
+            for ``dtype``.
     """
     with ExitStack() as files:
         stored = _by_table_name(open_stored(files, path), path)
@@ -63,7 +67,9 @@ def load(path: Path, config: BertConfig, *, leave_out_layers: bool = False) -> d
             array = read_tensor(each.file, each.entry, place.key, each.path)
             return wanted[place.key].from_hugging_face(array)
 
-        return collect(places, stored, shape_of=lambda s: s.entry.shape, read=read, where=path)
+        return collect(
+            places, stored, shape_of=lambda s: s.entry.shape, read=read, where=path, dtype=dtype
+        )
 
 
 def open_stored(files: ExitStack, path: Path) -> dict[str, Stored]:

@@ -58,13 +58,13 @@ def dequantise(values: npt.NDArray[np.int8], scale: Array, tensor: Tensor) -> Ar
     axes = _scaled_axes(tensor)
     shape = [n if axis in axes else 1 for axis, n in enumerate(tensor.shape)]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return values.astype(np.float32) / scale.reshape(shape)
+        return values.astype(np.float32) / scale.astype(np.float32).reshape(shape)
 
 
 def warn_of_int8(path: object) -> None:
     """Say once for a file that its numbers are not what Keras computes with."""
     warn_caller(
-        f"{path} holds int8 weights. They are loaded as float32, each divided by its scale;"
+        f"{path} holds int8 weights. They are loaded as floats, each divided by its scale;"
         " Keras also rounds what it multiplies them with, so its outputs differ a little"
     )
 

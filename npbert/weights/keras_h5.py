@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from npbert.config import BertConfig
+from npbert.dtype_policy import numpy_dtype
 from npbert.errors import ModelFileError, NpbertError, ResourceLimitError
 from npbert.weights import untrusted
-from npbert.weights.checks import Place, bfloat16_to_float32, collect, to_float32, unique_keys
+from npbert.weights.checks import Place, collect, unique_keys
 from npbert.weights.files import HDF5_MAGIC, HEAD_BYTES, not_the_format, open_regular
 from npbert.weights.h5_heaps import check_heaps
 from npbert.weights.h5_safety import check_float, check_storage, is_bfloat16, safe_datasets
@@ -52,45 +53,54 @@ class Stored(NamedTuple):
 
 
 def load(
-    path: Path, config: BertConfig, *, leave_out_layers: bool = False, trust: bool = True
+    path: Path,
+    config: BertConfig,
+    *,
+    leave_out_layers: bool = False,
+    trust: bool = True,
+    dtype: str = "float32",
 ) -> dict[str, Array]:
     """The weights in ``path``, in the order of `weight_shapes`.
 
-    int8 weights become float32, with a warning that says so.
+    int8 weights become floats, with a warning that says so.
 
     Args:
         path: an HDF5 file that Keras wrote, or the index (``.json``) of several.
         config: what it must hold; checked before any data is read.
         leave_out_layers: whether layers past the config's ``num_layers`` may be left out.
         trust: False has another process read the file; see `npbert.weights.untrusted`.
+        dtype: of the arrays; see `npbert.weights.dtypes`.
 
     Raises:
         ModelFileError: a file is missing, damaged, changing or not HDF5.
         UnsafeModelError: a file points outside itself or would load code, or a shard is elsewhere.
         ResourceLimitError: a file declares far more than a BERT has.
         UnsupportedModelError: the weights are neither floats nor Keras's int8.
-        WeightError: a tensor is missing, extra, of the wrong shape, double or not finite.
+        WeightError: a tensor is missing, extra, of the wrong shape, double, not finite or too large
+            for ``dtype``.
     """
     # Whatever is not True itself, such as "no", is taken for distrust.
     read_file = read if trust is True else untrusted.read
-    loaded, quantised = read_file(path, config, leave_out_layers)
+    loaded, quantised = read_file(path, config, leave_out_layers, dtype)
     if quantised:
         warn_of_int8(path)
     return loaded
 
 
-def read(path: Path, config: BertConfig, leave_out_layers: bool) -> tuple[dict[str, Array], bool]:
+def read(
+    path: Path, config: BertConfig, leave_out_layers: bool, dtype: str
+) -> tuple[dict[str, Array], bool]:
     """As `load`, in this process and without the warning: the arrays, and whether any was int8."""
     h5py: Any = importlib.import_module("h5py")
     with LOCK, ExitStack() as files:
         stored = find_stored(h5py, files, path, config)
         if leave_out_layers:
             stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
-        return collect_stored(h5py, stored, path, config)
+        return collect_stored(h5py, stored, path, config, dtype)
 
 
 def collect_stored(
-    h5py: Any, stored: dict[str, Stored], path: Path, config: BertConfig
+    h5py: Any, stored: dict[str, Stored], path: Path, config: BertConfig, dtype: str
 ) -> tuple[dict[str, Array], bool]:
     """The arrays, and whether any of them was int8."""
     wanted = {tensor.h5: tensor for tensor in tensors(config)}
@@ -106,17 +116,16 @@ def collect_stored(
         return dequantise(values, read_floats(h5py, scales[place.key]), wanted[place.key])
 
     places = [Place(tensor.name, key, tensor.shape) for key, tensor in wanted.items()]
-    return collect(places, stored, shape_of=_shape, read=read, where=path), bool(scales)
+    arrays = collect(places, stored, shape_of=_shape, read=read, where=path, dtype=dtype)
+    return arrays, bool(scales)
 
 
 # -- reading one dataset ---------------------------------------------------------------------------
 
 
 def read_floats(h5py: Any, stored: Stored) -> Array:
-    array = _read(h5py, stored)
-    if is_bfloat16(stored.dataset):
-        return bfloat16_to_float32(array.view(np.uint16))
-    return to_float32(array)
+    array: Array = _read(h5py, stored)
+    return array.view(numpy_dtype("bfloat16")) if is_bfloat16(stored.dataset) else array
 
 
 def _read(h5py: Any, stored: Stored) -> Any:

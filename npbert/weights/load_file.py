@@ -15,7 +15,7 @@ from typing import Any, Final
 from npbert.config import BertConfig
 from npbert.errors import ModelFileError
 from npbert.weights import keras_h5, untrusted
-from npbert.weights.checks import Place, check_values
+from npbert.weights.checks import Place, checked
 from npbert.weights.h5_safety import check_float, safe_datasets
 from npbert.weights.int8 import warn_of_int8
 from npbert.weights.keras_archive import open_weights
@@ -30,13 +30,18 @@ _TASK: Final = re.compile(r"^/layers/bert_backbone(?=/layers/)")
 
 
 def load_file(
-    path: Path, config: BertConfig, *, leave_out_layers: bool = False, trust: bool = True
+    path: Path,
+    config: BertConfig,
+    *,
+    leave_out_layers: bool = False,
+    trust: bool = True,
+    dtype: str = "float32",
 ) -> dict[str, Array]:
     """The weights in ``path``, which must be those of ``config``.
 
     Args:
         path: the file.
-        config, leave_out_layers, trust: as in `keras_h5.load`.
+        config, leave_out_layers, trust, dtype: as in `keras_h5.load`.
 
     Raises:
         ModelFileError: the ending is not one of `ENDINGS`; or as `keras_h5.load`.
@@ -45,43 +50,47 @@ def load_file(
     """
     _check_ending(path)
     if path.suffix != ".keras":
-        return keras_h5.load(path, config, leave_out_layers=leave_out_layers, trust=trust)
+        return keras_h5.load(
+            path, config, leave_out_layers=leave_out_layers, trust=trust, dtype=dtype
+        )
     read = read_archive if trust is True else untrusted.read
-    loaded, quantised = read(path, config, leave_out_layers)
+    loaded, quantised = read(path, config, leave_out_layers, dtype)
     if quantised:
         warn_of_int8(path)
     return loaded
 
 
 def read_archive(
-    path: Path, config: BertConfig, leave_out_layers: bool
+    path: Path, config: BertConfig, leave_out_layers: bool, dtype: str
 ) -> tuple[dict[str, Array], bool]:
     """As `keras_h5.read`, from a ``.keras`` archive."""
     with _stored(path, config) as (h5py, stored):
         if leave_out_layers:
             stored = {k: s for k, s in stored.items() if layer_of(k) < config.num_layers}
-        return keras_h5.collect_stored(h5py, stored, path, config)
+        return keras_h5.collect_stored(h5py, stored, path, config, dtype)
 
 
 def load_matching(
-    path: Path, config: BertConfig, *, trust: bool = True
+    path: Path, config: BertConfig, *, trust: bool = True, dtype: str = "float32"
 ) -> tuple[dict[str, Array], dict[str, str]]:
     """What in ``path`` fits ``config``, and why the rest does not: canonical name -> reason.
 
     Args:
         path: the file.
-        config, trust: as in `keras_h5.load`.
+        config, trust, dtype: as in `keras_h5.load`.
 
     Raises:
         ModelFileError, UnsafeModelError, ResourceLimitError, UnsupportedModelError: as `load_file`.
-        WeightError: a tensor that fits is not finite, or next to zero.
+        WeightError: a tensor that fits is not finite, next to zero, or too large for ``dtype``.
     """
     _check_ending(path)
     read = read_matching if trust is True else untrusted.read_matching
-    return read(path, config)
+    return read(path, config, dtype)
 
 
-def read_matching(path: Path, config: BertConfig) -> tuple[dict[str, Array], dict[str, str]]:
+def read_matching(
+    path: Path, config: BertConfig, dtype: str
+) -> tuple[dict[str, Array], dict[str, str]]:
     """As `load_matching`, in this process."""
     loaded: dict[str, Array] = {}
     skipped: dict[str, str] = {}
@@ -91,7 +100,7 @@ def read_matching(path: Path, config: BertConfig) -> tuple[dict[str, Array], dic
             if reason:
                 skipped[tensor.name] = reason
             else:
-                loaded[tensor.name] = _read(h5py, stored[tensor.h5], tensor)
+                loaded[tensor.name] = _read(h5py, stored[tensor.h5], tensor, dtype)
     return loaded, skipped
 
 
@@ -102,11 +111,10 @@ def _mismatch(stored: Stored | None, tensor: Tensor) -> str | None:
     return None if shape == tensor.shape else f"its shape there is {shape}, not {tensor.shape}"
 
 
-def _read(h5py: Any, stored: Stored, tensor: Tensor) -> Array:
+def _read(h5py: Any, stored: Stored, tensor: Tensor, dtype: str) -> Array:
     check_float(stored.dataset, stored.where)
-    array = keras_h5.read_floats(h5py, stored)
-    check_values(Place(tensor.name, stored.key, tensor.shape), array, stored.path)
-    return array
+    place = Place(tensor.name, stored.key, tensor.shape)
+    return checked(place, keras_h5.read_floats(h5py, stored), dtype, stored.path)
 
 
 @contextmanager

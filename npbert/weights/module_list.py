@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final, NamedTuple, cast
 
 from npbert.errors import ModelFileError, NpbertError, UnsafeModelError
-from npbert.weights.files import open_regular
+from npbert.weights.files import read_whole
 from npbert.weights.settings import damaged
 from npbert.weights.strict_json import parse_object
 
@@ -35,11 +35,10 @@ def read_module_list(path: Path) -> list[Module]:
     """The modules in the order in which a text passes them.
 
     Raises:
-        ModelFileError: the file is missing or damaged.
+        ModelFileError: the file is missing, too large or damaged.
         UnsafeModelError: a module's folder is not inside the model's directory.
     """
-    with open_regular(path) as file:
-        text = file.read(_MAX_BYTES)
+    text = read_whole(path, _MAX_BYTES)
     # The strict reader takes objects; a second key would mean that the file is no list.
     wrapped = parse_object(b'{"modules":' + text + b"}", where=path, error=ModelFileError)
     entries: Any = wrapped["modules"]

@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from npbert.config import BertConfig
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
+"""Of one of the widths of `npbert.weights.dtypes`; bfloat16 is ml_dtypes'."""
 
 
 class _Variable(NamedTuple):

@@ -20,8 +20,9 @@ from typing import Any, Final, NamedTuple, TypeGuard, cast
 import numpy as np
 import numpy.typing as npt
 
+from npbert.dtype_policy import numpy_dtype
 from npbert.errors import ModelFileError, UnsupportedModelError
-from npbert.weights.checks import bfloat16_to_float32, to_float32
+from npbert.weights.dtypes import bytes_of
 from npbert.weights.files import HEAD_BYTES, not_the_format
 from npbert.weights.names import Array
 from npbert.weights.strict_json import parse_object
@@ -37,7 +38,7 @@ _ITEM_BYTES: Final = {
     **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
     **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
 }
-# bfloat16 is read as its bits, since NumPy has no such type.
+# bfloat16 as its bits: only where there is such a tensor is ml_dtypes needed.
 _FLOATS: Final = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F64": "<f8"}
 
 
@@ -72,7 +73,7 @@ def read_header(file: io.BufferedReader, path: Path) -> dict[str, Entry]:
 
 
 def read_tensor(file: io.BufferedReader, entry: Entry, name: str, path: Path) -> Array:
-    """One tensor as a new float32 array in the shape the file gives it.
+    """One tensor as a new array, in the dtype and the shape that the file gives it.
 
     Raises:
         UnsupportedModelError: its dtype is not a float of 16, 32 or 64 bits.
@@ -89,10 +90,10 @@ def read_tensor(file: io.BufferedReader, entry: Entry, name: str, path: Path) ->
     array: npt.NDArray[Any] = np.empty(entry.shape, _FLOATS[entry.dtype])
     file.seek(entry.begin)
     # Straight into the array: no second copy, aligned whatever the offset in the file.
-    read = file.readinto(array.reshape(-1).view(np.uint8).data)
+    read = file.readinto(bytes_of(array))
     if read != array.nbytes:
         raise _damaged(path, "the file became shorter while it was read.")
-    return bfloat16_to_float32(array) if entry.dtype == "BF16" else to_float32(array)
+    return array.view(numpy_dtype("bfloat16")) if entry.dtype == "BF16" else array
 
 
 def _check_head(head: bytes, size: int, path: Path) -> None:

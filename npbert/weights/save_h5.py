@@ -24,7 +24,7 @@ from npbert.weights.names import Array, Tensor, tensors
 from npbert.weights.sink import Sink
 
 Tensors = Iterable[tuple[str, Array]]
-"""Canonical names and float32 arrays, in the order of `weight_shapes`."""
+"""Canonical names and arrays, in the order of `weight_shapes`."""
 
 GIB: Final = 1024**3
 

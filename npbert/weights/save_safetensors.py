@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from npbert.config import BertConfig
-from npbert.weights.dtypes import ITEM_BYTES, stored_as
+from npbert.weights.dtypes import ITEM_BYTES, bytes_of, stored_as
 from npbert.weights.names import Array, Tensor, tensors
 
-_CODES: Final = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+_CODES: Final = {"float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16"}
 _ALIGNMENT: Final = 8
 
 
@@ -32,7 +32,7 @@ def write_safetensors(
 
     Args:
         file: open for writing.
-        weights: canonical names and float32 arrays, in the order of `weight_shapes`.
+        weights: canonical names and arrays, in the order of `weight_shapes`.
         config: the model's.
         dtype: one of `npbert.weights.dtypes.ITEM_BYTES`.
         pooler: whether ``weights`` has ``pooled_dense/*``.
@@ -46,7 +46,7 @@ def write_safetensors(
     for tensor, (name, array) in zip(table, weights, strict=True):
         assert name == tensor.name, f"{name} comes where {tensor.name} should"
         stored = stored_as(to_hugging_face(tensor, array), dtype, name)
-        file.write(np.ascontiguousarray(stored).reshape(-1).view(np.uint8).data)
+        file.write(bytes_of(stored))
 
 
 def to_hugging_face(tensor: Tensor, array: Array) -> Array:

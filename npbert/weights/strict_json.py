@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
 from npbert.errors import NpbertError
-from npbert.weights.files import open_regular
+from npbert.weights.files import read_whole
 
 _FIX: Final = "get the file again; it is damaged or was edited by hand"
 
@@ -58,16 +58,7 @@ def read_object(path: Path, *, max_bytes: int, error: type[NpbertError]) -> dict
         ModelFileError: the file is missing, empty or not a regular file.
         NpbertError: of the class ``error``, when the content is not acceptable.
     """
-    with open_regular(path) as file:
-        text = file.read(max_bytes + 1)
-    if len(text) > max_bytes:
-        raise error(
-            f"the file is larger than {max_bytes:,} bytes.",
-            where=path,
-            expected="a few kilobytes of JSON",
-            fix="check that it is the right file",
-        )
-    return parse_object(text, where=path, error=error)
+    return parse_object(read_whole(path, max_bytes, error=error), where=path, error=error)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

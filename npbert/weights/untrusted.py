@@ -29,6 +29,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from npbert.config import BertConfig
+from npbert.dtype_policy import numpy_dtype
 from npbert.errors import (
     ModelFileError,
     NpbertError,
@@ -38,6 +39,7 @@ from npbert.errors import (
     WeightError,
 )
 from npbert.weights.checks import Place, collect
+from npbert.weights.dtypes import bytes_of
 from npbert.weights.h5_process import Child, Useless, child
 from npbert.weights.names import Array, Tensor, weight_shapes
 
@@ -66,26 +68,34 @@ class Answer(NamedTuple):
     int8: bool
 
 
-def read(path: Path, config: BertConfig, leave_out_layers: bool) -> tuple[dict[str, Array], bool]:
+def read(
+    path: Path, config: BertConfig, leave_out_layers: bool, dtype: str
+) -> tuple[dict[str, Array], bool]:
     """As `keras_h5.read` and `load_file.read_archive`, and with their errors.
 
     Raises:
         ModelFileError: besides, the process ended, took too long or answered nonsense.
     """
-    request = {"what": "weights", "leave_out_layers": leave_out_layers}
+    request = {"what": "weights", "leave_out_layers": leave_out_layers, "dtype": dtype}
     answer = _load(path, config, request, weight_shapes(config))
     return answer.arrays, answer.int8
 
 
-def read_matching(path: Path, config: BertConfig) -> tuple[dict[str, Array], dict[str, str]]:
+def read_matching(
+    path: Path, config: BertConfig, dtype: str
+) -> tuple[dict[str, Array], dict[str, str]]:
     """As `load_file.read_matching`; errors as in `read`."""
-    answer = _load(path, config, {"what": "matching"}, weight_shapes(config))
+    request = {"what": "matching", "dtype": dtype}
+    answer = _load(path, config, request, weight_shapes(config))
     return answer.arrays, answer.skipped
 
 
-def read_head(path: Path, wanted: Sequence[Tensor], config: BertConfig) -> dict[str, Array]:
+def read_head(
+    path: Path, wanted: Sequence[Tensor], config: BertConfig, dtype: str = "float32"
+) -> dict[str, Array]:
     """As `heads.load_keras`; errors as in `read`."""
-    request = {"what": "head", "tensors": [dataclasses.astuple(tensor) for tensor in wanted]}
+    rows = [dataclasses.astuple(tensor) for tensor in wanted]
+    request = {"what": "head", "tensors": rows, "dtype": dtype}
     return _load(path, config, request, {tensor.name: tensor.shape for tensor in wanted}).arrays
 
 
@@ -130,7 +140,7 @@ def _ask(
         case {"skipped": dict(skipped), "int8": bool(int8)} if may_skip or not skipped:
             reasons = {name: _plain(skipped[name]) for name in shapes if name in skipped}
             wanted = {name: shapes[name] for name in shapes if name not in skipped}
-            return Answer(_arrays(reader, wanted, path), reasons, int8)
+            return Answer(_arrays(reader, wanted, path, request["dtype"]), reasons, int8)
     raise Useless(_NONSENSE)
 
 
@@ -150,16 +160,18 @@ def _take(reader: Child, buffer: bytearray) -> bytearray:
     return buffer
 
 
-def _arrays(reader: Child, shapes: Shapes, path: Path) -> dict[str, Array]:
+def _arrays(reader: Child, shapes: Shapes, path: Path, dtype: str) -> dict[str, Array]:
     """The values that follow, in arrays of these shapes."""
 
     def read_next(place: Place, shape: tuple[int, ...]) -> Array:
-        array = np.empty(shape, np.float32)
-        reader.fill(array.data.cast("B"))
+        array = np.empty(shape, numpy_dtype(dtype))
+        reader.fill(bytes_of(array))
         return array
 
     places = [Place(name, name, shape) for name, shape in shapes.items()]
-    return collect(places, shapes, shape_of=lambda shape: shape, read=read_next, where=path)
+    return collect(
+        places, shapes, shape_of=lambda shape: shape, read=read_next, where=path, dtype=dtype
+    )
 
 
 def _error(kind: type[NpbertError], what: str, details: list[object]) -> NpbertError:

@@ -35,6 +35,7 @@ def test_differences(theirs, expected):
 
 def test_verdict():
     assert checks.verdict(3e-6) is None
+    assert checks.verdict(0.05, 0.2) is None
     assert checks.verdict(5e-4) == (
         "computes something else: 0.0005 from npbert, at most 1e-04 expected"
     )

@@ -42,6 +42,11 @@ def test_a_loss_is_called_one():
     assert cells(report.race_section(RACE), "faster")[7:9] == ["0.75 loss", "1.11"]
 
 
+def test_npbert_does_not_lose_against_itself():
+    section = report.race_section(race(row("npbert", 0.2), row("npbert-bfloat16", 0.1)))
+    assert cells(section, "npbert-bfloat16")[7:9] == ["0.50", "0.50"]
+
+
 def test_a_failure_is_shown():
     line = cells(report.race_section(RACE), "broken")
     assert line[3] == "FAILED: the process ended with -9: killed"

@@ -11,7 +11,8 @@ from npbert.bench.text_sweep import Choice
 
 
 def test_npbert_runs_at_its_defaults():
-    assert text_sweep.choices(ENGINES["npbert"], 2) == [Choice(32, 1, 2)]
+    for name in ("npbert", "npbert-bfloat16"):
+        assert text_sweep.choices(ENGINES[name], 2) == [Choice(32, 1, 2)]
 
 
 def test_peers_try_every_batch_size_with_one_caller_and_with_several():

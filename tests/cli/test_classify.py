@@ -23,6 +23,9 @@ def test_classes_of_each_text(npbert: Npbert, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in done.out.splitlines()]
     expected = BertTextClassifier.from_preset(model).classify(TEXTS, 2)
     assert rows == [{"text": t, "classes": c} for t, c in zip(TEXTS, expected, strict=True)]
+    done = npbert("classify", "-m", model, "--json", "--dtype", "bfloat16", TEXTS[0])
+    again = BertTextClassifier.from_preset(model, dtype="bfloat16").classify(TEXTS[0])
+    assert json.loads(done.out)["classes"] == again[:3]
     best = expected[0][0]
     table = npbert("classify", "-m", model, TEXTS[0]).out
     assert f"{best['label']} {best['score']:.3f}" in table

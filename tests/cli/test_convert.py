@@ -7,9 +7,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
 from weights.model_files import PRESETS
 
 from npbert import BertBackbone, Embedder
+from npbert.dtype_policy import numpy_dtype
 from npbert.presets import load_preset
 
 from .conftest import Npbert
@@ -46,6 +48,22 @@ def test_a_sentence_model_stays_one(npbert: Npbert, model: Path, tmp_path: Path)
     assert "beside the weights: tokenizer.json" in done.err
     assert Embedder(tmp_path / "narrow").max_seq_length == Embedder(model).max_seq_length
     assert load_preset(tmp_path / "narrow").dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("to", ["hf", "keras"])
+def test_a_width_and_back(npbert: Npbert, tmp_path: Path, to: str, dtype: str) -> None:
+    """Through float64 nothing is lost; a narrower width is rounded to once."""
+    source, middle, end = PRESETS / "keras_tiny", tmp_path / "middle", tmp_path / "end"
+    assert npbert("convert", source, middle, "--to", to, "--dtype", dtype).code == 0
+    found = load_preset(middle, dtype=dtype)
+    assert found.dtype == dtype
+    expected = weights(source)
+    for name, array in (found.weights or {}).items():
+        assert array.tobytes() == expected[name].astype(numpy_dtype(dtype)).tobytes()
+    assert npbert("convert", middle, end, "--to", "keras").code == 0
+    assert load_preset(end).dtype == "float32"
+    assert same(source, end) == (dtype == "float64")
 
 
 def test_what_keras_cannot_hold(npbert: Npbert, tmp_path: Path) -> None:

@@ -65,6 +65,23 @@ def test_options_reach_the_embedder(npbert: Npbert, model: Path, tmp_path: Path)
     assert np.load(output).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16_from_float32", "float64"])
+def test_a_dtype(npbert: Npbert, model: Path, tmp_path: Path, dtype: str) -> None:
+    """Files have float32, and a stamp by which another dtype is another run."""
+    output = tmp_path / "v.jsonl"
+    options = ("embed", "-m", model, "-o", output, *TEXTS)
+    assert npbert(*options, "--dtype", dtype).code == 0
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    expected = np.float32(Embedder(model, dtype=dtype).encode(TEXTS))
+    assert np.array([row["embedding"] for row in rows], np.float32).tobytes() == expected.tobytes()
+    done = npbert(*options, "--reuse", output)
+    assert done.code == 1
+    assert "it was made with another dtype" in done.err
+    assert f'received: {{"dtype": "{dtype}"}}' in done.err
+    assert 'expected: {"dtype": "float32"}' in done.err
+    assert npbert(*options, "--dtype", dtype, "--reuse", output).code == 0
+
+
 @pytest.mark.filterwarnings("always")
 def test_a_cut_is_one_line_on_stderr(npbert: Npbert, model: Path) -> None:
     done = npbert("embed", "-m", model, "the mill " * 9)

@@ -33,7 +33,8 @@ class Fake:
 
     def info(self) -> dict[str, Any]:
         decided = {"pooling": "mean", "normalize": True, "max_seq_length": 9}
-        return {"path": str(self.path), "config": {"activation": "gelu"}, **decided}
+        decided |= {"config": {"activation": "gelu"}, "dtype": "float32"}
+        return {"path": str(self.path), **decided}
 
     def encode(self, texts: list[str], **options: Any) -> Any:
         width = options["truncate_dim"] or 3
@@ -129,6 +130,7 @@ def test_the_stamp(tmp_path: Path) -> None:
     run(job(tmp_path, options={"truncate_dim": 3}), iter(ROWS[:1]), None)
     stamp = read_stamp(tmp_path / "v.jsonl")
     assert (stamp["numerics"], stamp["dimension"], stamp["pooling"]) == (1, 3, "mean")
+    assert (stamp["activation"], stamp["dtype"]) == ("gelu", "float32")
     assert len(stamp["model_sha256"]) == 64
 
 

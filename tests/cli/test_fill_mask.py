@@ -23,6 +23,9 @@ def test_words_for_each_gap(npbert: Npbert, tmp_path: Path) -> None:
     masked_lm = BertMaskedLM.from_preset(model)
     rows = [json.loads(line) for line in done.out.splitlines()]
     assert rows == [{"text": text, "found": masked_lm.fill_mask(text, 3)} for text in (ONE, TWO)]
+    done = npbert("fill-mask", "-m", model, "--json", "--dtype", "bfloat16", ONE)
+    again = BertMaskedLM.from_preset(model, dtype="bfloat16").fill_mask(ONE)
+    assert json.loads(done.out)["found"] == again
     best = masked_lm.fill_mask(ONE, 1)[0]
     table = npbert("fill-mask", "-m", model, ONE, TWO)
     assert f"{best['score']:.4f}" in table.out

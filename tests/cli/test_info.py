@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from presets.model_folders import change, copy
 from text.tiny_model import write_tiny_model
 
 from npbert.cli import info
@@ -36,6 +37,7 @@ def test_everything_that_decides_the_vectors(npbert: Npbert, model: Path) -> Non
     assert shown["the position table"] == "19 tokens"
     assert shown["tokenizer.json (never used)"] == "6 tokens"
     assert re.fullmatch(r"[\d,]+, with the pooler", shown["parameters"])
+    assert shown["dtype policy"] == "float32"
     assert re.fullmatch(r"\d+\.\d MiB of float32 weights", shown["memory"])
     assert re.fullmatch(r"\d+: .+", shown["threads"])
     assert shown["numerics"] == "1"
@@ -87,7 +89,25 @@ def test_a_built_in_name_has_no_files(npbert: Npbert) -> None:
     assert shown["directory"].startswith("none: the config comes with npbert")
     assert shown["activation"] == "gelu_approximate: by tanh, as Keras Hub computes it"
     assert shown["parameters"] == "4,385,920, with the pooler"
+    assert shown["dtype policy"] == "float32"
     assert "pooling" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "saved", "policy", "memory"),
+    [
+        ("keras_tiny", "mixed_bfloat16", "mixed_bfloat16", "float32"),
+        ("keras_tiny", "float16", "float16", "float16"),
+        ("keras_tiny", "int8_from_float32", "float32; the files say int8", "float32"),
+        ("hf_tiny", "bfloat16", "float32; the files say bfloat16", "float32"),
+    ],
+)
+def test_the_dtype_policy(
+    npbert: Npbert, tmp_path: Path, name: str, saved: str, policy: str, memory: str
+) -> None:
+    shown = rows(npbert("info", change(copy(name, tmp_path), {"dtype": saved})).out)
+    assert shown["dtype policy"] == policy
+    assert shown["memory"].endswith(f" MiB of {memory} weights")
 
 
 def test_a_model_without_a_tokenizer_or_pooling(npbert: Npbert, tmp_path: Path) -> None:

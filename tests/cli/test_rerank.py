@@ -25,6 +25,9 @@ def test_best_first(npbert: Npbert, tmp_path: Path) -> None:
     found = [json.loads(line) for line in done.out.splitlines()]
     ranked = BertTextClassifier.from_preset(model).rank(QUERY, DOCUMENTS, return_documents=True)
     assert found == ranked[:2]
+    stored = npbert(*options, "--json", "--dtype", "bfloat16_from_float32")
+    assert stored.code == 0
+    assert stored.out.splitlines() != done.out.splitlines()
     table = npbert(*options).out
     places = [table.index(each["text"]) for each in ranked]
     assert places == sorted(places)

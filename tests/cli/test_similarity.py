@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from text.tiny_model import write_json, write_tiny_model
 
 from npbert import Embedder
 from npbert.cli.similarity import SAMPLES
@@ -21,7 +23,18 @@ def test_the_table_has_the_cosines(npbert: Npbert, model: Path) -> None:
     assert done.code == 0
     assert done.out.count(f"{cosine:.2f}") == 2
     assert "Try next" not in done.out
+    assert npbert("similarity", "-m", model, "--dtype", "bfloat16", "the river", "mill").code == 0
     assert "2 texts -> 20 numbers each" in done.err
+
+
+def test_the_table_names_the_measure_of_the_model(npbert: Npbert, tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    settings = {"similarity_fn_name": "manhattan"}
+    write_json(tmp_path / "config_sentence_transformers.json", settings)
+    done = npbert("similarity", "--model", tmp_path, "the river", "our mill")
+    assert "(manhattan)" in done.out
+    vectors = Embedder(tmp_path).encode(["the river", "our mill"])
+    assert f"{-np.abs(vectors[0] - vectors[1]).sum():.2f}" in done.out
 
 
 @pytest.mark.filterwarnings("always")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -14,10 +16,11 @@ from npbert.cli.tables import (
     similarity_table,
     vectors_table,
 )
+from npbert.tasks.similarity import SIMILARITIES
 
 
-def show(table: Table, width: int = 80) -> str:
-    console = Console(width=width, color_system=None)
+def show(table: Table, width: int = 80, colour: Literal["standard"] | None = None) -> str:
+    console = Console(width=width, color_system=colour, force_terminal=colour is not None)
     with console.capture() as captured:
         console.print(table)
     return captured.get()
@@ -34,7 +37,7 @@ def test_vectors() -> None:
 @pytest.mark.parametrize("count", [1, 2, MATRIX_TEXTS])
 def test_a_square_of_similarities_fits_80_columns(count: int) -> None:
     cosines = -np.arange(count * count, dtype=np.float32).reshape(count, count) / 100
-    shown = show(similarity_table(["a text of some length"] * count, cosines))
+    shown = show(similarity_table(["a text of some length"] * count, cosines, "cosine"))
     for i in range(count):
         for j in range(count):
             assert i == j or f"{cosines[i, j]:.2f}" in shown
@@ -47,10 +50,23 @@ def test_many_texts_show_the_closest_of_each() -> None:
     cosines = np.zeros((count, count), np.float32)
     np.fill_diagonal(cosines, 1)
     cosines[0, 7] = 0.625
-    shown = show(similarity_table([f"text{i}" for i in range(count)], cosines)).split("\n")
+    texts = [f"text{i}" for i in range(count)]
+    shown = show(similarity_table(texts, cosines, "cosine")).split("\n")
     first = next(line for line in shown if "text0" in line)
     assert "text7" in first
     assert "0.62" in first
+
+
+def test_how_texts_are_compared_is_named() -> None:
+    scales = ("1 is the same meaning", "the higher, the closer", "0 is the same", "0 is the same")
+    for function, scale in zip(SIMILARITIES, scales, strict=True):
+        for count in (3, MATRIX_TEXTS + 1):
+            values = np.full((count, count), 0.9, np.float32)
+            table = similarity_table(["a text of some length"] * count, values, function)
+            words = f"How alike ({function}): {scale}" if count == 3 else f" {function} "
+            assert words in show(table)
+            shaded = "\x1b[1;37;42m 0.90" in show(table, colour="standard")
+            assert shaded == (function == "cosine")
 
 
 def test_names_of_classes_do_not_reach_the_terminal_as_they_are() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from npbert.cli.warmup import _line
+from npbert.dtype_policy import DTypePolicy
 from npbert.engine import warmup
 from npbert.engine.warmup import Work
 from npbert.simd import entries, isa
@@ -28,9 +29,11 @@ class Machine:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.policies: list[str] = []
 
-    def works(self, levels: Sequence[str] = ()) -> list[Work]:
+    def works(self, levels: Sequence[str], policy: DTypePolicy) -> list[Work]:
         self.asked.append(list(levels))
+        self.policies.append(policy.name)
         names = [(name, LEVELS[name]) for name in levels] or [("avx512", isa.target())]
         return [
             Work(
@@ -57,7 +60,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     made_up = Machine()
     monkeypatch.setattr(warmup, "works", made_up.works)
     monkeypatch.setattr(warmup, "compile_missing", made_up.compile_missing)
-    monkeypatch.setattr(warmup, "kernels", lambda: {"one": None, "two": None})
+    monkeypatch.setattr(warmup, "kernels", lambda policy: {"one": None, "two": None})
     monkeypatch.setenv("NPBERT_CACHE_DIR", str(tmp_path / "usual"))  # undone, whatever a run sets
     return made_up
 
@@ -69,7 +72,15 @@ def test_this_machine(npbert: Npbert, machine: Machine, tmp_path: Path) -> None:
     assert first == "avx512 (this machine's): 2 kernels, 2 compiled now, 1.2 MB"
     assert where == f"kept in {tmp_path / 'usual' / 'kernels'}"
     assert re.fullmatch(r"2 compiled in \d+\.\d s", count)
-    assert machine.asked == [[]]
+    assert (machine.asked, machine.policies) == ([[]], ["float32"])
+
+
+def test_kernels_of_a_dtype(npbert: Npbert, machine: Machine) -> None:
+    assert npbert("warmup", "--dtype", "mixed_bfloat16", "--isa", "avx2").code == 0
+    assert (machine.asked, machine.policies) == ([["avx2"]], ["mixed_bfloat16"])
+    done = npbert("warmup", "--dtype", "int8")
+    assert done.code == 2
+    assert "bfloat16_from_float32" in done.err
 
 
 def test_a_second_run_has_nothing_to_do(npbert: Npbert, machine: Machine, tmp_path: Path) -> None:

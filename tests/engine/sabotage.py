@@ -1,5 +1,7 @@
 """Kernels with a mistake in them, compiled here and kept nowhere: run by ``test_self_check.py``.
 
+    python sabotage.py MISTAKE PRECISION
+
 Prints the stage at which the self-check refuses them, or that it passed.
 """
 
@@ -15,7 +17,11 @@ cache.attach = lambda *_: None  # before any kernel is made
 from npbert import simd  # noqa: E402
 from npbert.engine import forward, self_check  # noqa: E402
 from npbert.errors import KernelError  # noqa: E402
-from npbert.simd import vector  # noqa: E402
+from npbert.simd import rounding, vector, widened  # noqa: E402
+from npbert.simd.precision import PRECISIONS  # noqa: E402
+
+PRECISION = PRECISIONS[sys.argv[2]]
+NAMES: Any = simd.of(PRECISION)  # what kernels see as `simd`
 
 
 def nothing() -> None:
@@ -34,22 +40,35 @@ def unfused() -> None:
 
 def tile() -> None:
     """The loop over tiles takes them for one row higher than they are."""
-    simd.TILE_ROWS += 1  # type: ignore[attr-defined]
+    NAMES.TILE_ROWS += 1
 
 
 def epilogue() -> None:
     """Each GELU in the other's place."""
-    simd.gelu, simd.gelu_approximate = simd.gelu_approximate, simd.gelu  # type: ignore[attr-defined]
+    NAMES.gelu, NAMES.gelu_approximate = NAMES.gelu_approximate, NAMES.gelu
 
 
-MISTAKES = {each.__name__: each for each in (nothing, unfused, tile, epilogue)}
+def unrounded() -> None:
+    """Results keep the bits that the dtype has not."""
+    NAMES.rounded = rounding.rounded
+
+
+def pairs() -> None:
+    """Every other row of weights is read in its neighbour's place."""
+    right = widened._of_pair
+    widened._of_pair = lambda builder, values, k, odd: right(
+        builder, values, k, odd if odd is None else not odd
+    )
+
+
+MISTAKES = {each.__name__: each for each in (nothing, unfused, tile, epilogue, unrounded, pairs)}
 
 
 def main() -> None:
     MISTAKES[sys.argv[1]]()
-    forward.prepare(forward.KERNELS)
+    forward.prepare(forward.kernels(PRECISION))
     try:
-        self_check.check(1)
+        self_check.check(PRECISION, 1)
     except KernelError as error:
         print("refused at", error.where)
     else:

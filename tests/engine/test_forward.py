@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import goldens
 import numpy as np
@@ -20,7 +24,12 @@ from npbert.simd import barrier
 from npbert.simd.barrier import linger_kernel
 from npbert.simd.gemm import gemm_kernel
 from npbert.simd.kernel import Kernel
+from npbert.simd.precision import PRECISIONS
 from npbert.simd.sources import PACKAGES
+
+TESTS = Path(__file__).parents[1]
+
+every_precision = pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
 
 
 def test_a_workspace_grows_and_is_used_again():
@@ -35,15 +44,27 @@ def test_a_workspace_grows_and_is_used_again():
     assert np.shares_memory(space.get("x", 2, 2), large)
 
 
-def test_every_kernel_of_a_pass_is_made_ready_for_every_activation():
+def test_a_workspace_of_another_dtype():
+    config = goldens.config("odd_width")
+    space = Workspace(np.float64)
+    assert {array.dtype for array in space.for_attention(config, 7)} == {np.dtype(np.float64)}
+
+
+@every_precision
+def test_every_kernel_of_a_pass_is_made_ready_for_every_activation(precision):
     """One list serves both activations: each of them is a piece of the layer's kernel."""
-    wanted = {embedding_kernel, layer_norm_kernel, layers_kernel, gemm_kernel, tanh_kernel}
-    wanted |= {linger_kernel}
-    assert {*forward.KERNELS} == wanted
-    assert len(forward.KERNELS) == len(wanted)
+    ops = embedding_kernel, layer_norm_kernel, layers_kernel, gemm_kernel, tanh_kernel
+    wanted = {*(op[precision] for op in ops), linger_kernel}
+    assert {*forward.kernels(precision)} == wanted
+    assert len(forward.kernels(precision)) == len(wanted)
+    for op in ops:  # what neither reads weights nor rounds is one for several precisions
+        same = op in (layer_norm_kernel, tanh_kernel) and not precision.rounded
+        assert op[precision].precision == (precision.plain if same else precision)
 
 
-@pytest.mark.parametrize("kernel", forward.KERNELS, ids=lambda kernel: kernel.name)
+@pytest.mark.parametrize(
+    "kernel", forward.kernels(PRECISIONS["bfloat16"]), ids=lambda kernel: kernel.name
+)
 def test_every_kernel_of_a_pass_is_kept_on_disk(kernel):
     """Elsewhere than in the cache's packages, every process would compile it again."""
     assert kernel.function.__module__.rpartition(".")[0] in PACKAGES
@@ -51,7 +72,9 @@ def test_every_kernel_of_a_pass_is_kept_on_disk(kernel):
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("case", ["deep", "hf_deep_erf", "no_layers"])
-def test_a_pass_calls_no_other_kernel(case, monkeypatch):
+@every_precision
+def test_a_pass_calls_no_other_kernel(case, precision, monkeypatch):
+    """Neither of another op nor of another precision."""
     called = set()
     ours = Kernel.__call__
 
@@ -59,12 +82,53 @@ def test_a_pass_calls_no_other_kernel(case, monkeypatch):
         called.add(self)
         ours(self, *arguments)
 
-    model = goldens.backbone(case)
+    model = goldens.backbone(case, dtype=precision.name)
     with monkeypatch.context() as patch:
         patch.setattr(Kernel, "__call__", seen)
         model(goldens.inputs(case))
-    layers = {layers_kernel} if model.config.num_layers else set()
-    assert called - {linger_kernel} == {*forward.KERNELS} - {layers_kernel, linger_kernel} | layers
+    wanted = {*forward.kernels(precision)} - {linger_kernel}
+    if not model.config.num_layers:
+        wanted.remove(layers_kernel[precision])
+    assert called - {linger_kernel} == wanted
+
+
+_LAZY = """
+import sys
+import npbert, npbert.ops.registry
+assert "numba" not in sys.modules
+import goldens
+from npbert.engine import warmup
+
+def touched():
+    # In which precisions Numba has been given any kernel, to compile it or to load it.
+    variants = [each for kernel in warmup.kernels().values() for each in kernel._variants.values()]
+    return sorted({each.precision.name for each in variants if each._dispatcher is not None})
+
+print(*touched(), "nothing")
+for dtype in ("float32", "mixed_bfloat16"):
+    goldens.backbone("odd_width", dtype=dtype)
+    print(*touched(), f"made {dtype}")
+    goldens.backbone("odd_width", dtype=dtype)(goldens.inputs("odd_width"))
+    print(*touched(), f"ran {dtype}")
+"""
+
+
+@pytest.mark.kernel
+def test_no_kernel_is_compiled_before_a_model_of_its_precision_runs():
+    path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+    env = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", _LAZY]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            "nothing",
+            "made float32",
+            "float32 ran float32",
+            "float32 made mixed_bfloat16",
+            "bfloat16 float32 ran mixed_bfloat16",
+        ],
+    ), done.stderr
 
 
 @pytest.mark.kernel

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from goldens import PRESETS
 from text.tiny_model import write_tiny_model
 
 from npbert.bench import models
@@ -85,13 +87,61 @@ def test_peak_of_a_warm_embed_with_minilm():
     assert peak <= 350 * MB
 
 
-@pytest.mark.slow
-def test_peak_of_a_warm_embed_with_bert_base(tmp_path):
-    """1.2 times the weights, and 200 MB for Python, Numba and the work."""
-    directory = write_tiny_model(tmp_path / "base")
-    for file in models.find("bert-base", tmp_path).iterdir():
+@pytest.fixture(scope="module")
+def bert_base(tmp_path_factory):
+    """A directory of that size in float32, with a tokenizer."""
+    scratch = tmp_path_factory.mktemp("base")
+    directory = write_tiny_model(scratch / "model")
+    for file in models.find("bert-base", scratch).iterdir():
         file.replace(directory / file.name)
-    size = (directory / "model.safetensors").stat().st_size
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.mark.slow
+def test_peak_of_a_warm_embed_with_bert_base(bert_base):
+    """1.2 times the weights, and 200 MB for Python, Numba and the work."""
+    size = (bert_base / "model.safetensors").stat().st_size
     assert 437 * MB < size < 439 * MB
-    peak = peak_of_embed(directory, "the river runs past an old stone mill", "under the bridge")
+    peak = peak_of_embed(bert_base, "the river runs past an old stone mill", "under the bridge")
     assert peak <= 1.2 * size + 200 * MB
+
+
+# Prints what is resident once a tiny model of the same kind has run, with all libraries and kernels
+# that it takes, and the most from there to the end of a pass of the model itself.
+_MODEL = """
+import sys
+from npbert import BertBackbone
+def status(key):
+    return int(dict(line.split(":") for line in open("/proc/self/status"))[key].split()[0]) * 1024
+def run(path, dtype):
+    if path == "fresh":
+        model = BertBackbone(30522, 12, 12, 768, 3072, dtype=dtype, seed=1, num_threads=1)
+    else:
+        model = BertBackbone.from_preset(path, dtype=dtype, num_threads=1)
+    ids = [[number % 23 for number in range(5)]]
+    model({"token_ids": ids, "segment_ids": [[0] * 5], "padding_mask": [[1] * 5]})
+tiny, path, dtype = sys.argv[1:]
+run(tiny, dtype)
+before = status("VmRSS")
+run(path, dtype)
+print(before, status("VmHWM"))
+"""
+
+
+def memory_of_model(path, dtype):
+    """Bytes of the whole process at its peak, and how many of them are there for the model."""
+    tiny = PRESETS / "hf_tiny"
+    python(_MODEL, tiny, tiny, dtype)  # afterwards, its kernels are on disk
+    before, peak = map(int, python(_MODEL, tiny, path, dtype).split())
+    return peak, peak - before
+
+
+@pytest.mark.slow
+def test_bfloat16_takes_half_the_memory(bert_base):
+    """From the same file of float32, and with weights that are drawn."""
+    _, whole = memory_of_model(bert_base, "float32")
+    for path, dtype in ((bert_base, "bfloat16"), ("fresh", "bfloat16_from_float32")):
+        peak, half = memory_of_model(path, dtype)
+        assert half <= 0.6 * whole, (path, half, whole)
+        assert peak <= 1.2 * 219 * MB + 200 * MB, path

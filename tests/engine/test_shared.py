@@ -13,7 +13,6 @@ from engine.sharing import CASE, DEALT, SHARED, Answers, call_at_once, idle, pla
 
 from npbert.engine import run
 from npbert.engine import threads as pool
-from npbert.engine.packed import PackedWeights
 from npbert.engine.plan import plan_sequences
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("cpus")]
@@ -27,21 +26,25 @@ def answers(monkeypatch):
 
 
 @cache
-def case_alone(case):
-    weights = PackedWeights(goldens.config(case), goldens.weights(case))
-    return weights, run.run(weights, plan(case), run.Workspaces(), 1)
+def case_alone(case, dtype):
+    weights = goldens.backbone(case, dtype=dtype)._engine.weights
+    return weights, run.run(weights, plan(case), spaces(weights), 1)
+
+
+def spaces(weights):
+    return run.Workspaces(weights.precision.real)
 
 
 @pytest.mark.parametrize("part_rows", [1, 2048])
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])
-@pytest.mark.parametrize("case", goldens.CASES)
-def test_dealt_and_shared_give_the_same_bits(monkeypatch, answers, case, threads, part_rows):
-    weights, expected = case_alone(case)
+@pytest.mark.parametrize(("case", "dtype"), goldens.MODELS)
+def test_dealt_and_shared_give_the_same_bits(monkeypatch, answers, case, dtype, threads, part_rows):
+    weights, expected = case_alone(case, dtype)
     monkeypatch.setattr(run, "PART_ROWS", part_rows)
     for deal in (DEALT, SHARED):
         monkeypatch.setattr(run, "DEAL", deal)
         idle()
-        rows = run.run(weights, plan(case), run.Workspaces(), threads)
+        rows = run.run(weights, plan(case), spaces(weights), threads)
         np.testing.assert_array_equal(goldens.bits(rows), goldens.bits(expected))
         assert answers[:1] == [True] * (deal == SHARED)  # nothing was busy: it was shared
     assert len(answers) == len(list(plan(case).parts(part_rows)))

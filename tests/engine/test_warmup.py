@@ -9,11 +9,13 @@ import os
 
 import pytest
 
+from npbert.dtype_policy import DTypePolicy
 from npbert.engine import forward, warmup
 from npbert.engine.warmup import Work
 from npbert.errors import ConfigError, KernelError
 from npbert.simd import isa
 from npbert.simd.isa import ISAS, Choice
+from npbert.simd.precision import BFLOAT16, FLOAT32, PRECISIONS
 
 pytestmark = pytest.mark.kernel
 
@@ -26,9 +28,20 @@ posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes are POSIX")
 
 def test_every_kernel_that_is_called():
     names = set(warmup.kernels())
-    assert {f"{k.function.__module__}.{k.name}" for k in forward.KERNELS} <= names
+    of_a_pass = forward.kernels(FLOAT32)
+    assert {f"{k.function.__module__}.{k.name}" for k in of_a_pass} <= names
     assert {"npbert.ops.pooling.l2_normalize_kernel", "npbert.ops.gelu.gelu_kernel"} <= names
     assert all(kernel.signature for kernel in warmup.kernels().values())
+
+
+def test_kernels_of_a_policy():
+    """With those of float32; one that sees whole numbers alone is there once."""
+    plain, names = set(warmup.kernels()), set(warmup.kernels(DTypePolicy("mixed_bfloat16")))
+    of_a_pass = forward.kernels(BFLOAT16)
+    assert {f"{k.function.__module__}.{k.name}" for k in of_a_pass} | plain <= names
+    alone = "npbert.simd.barrier.linger_kernel"
+    assert names - plain == {f"{name}_bfloat16" for name in plain - {alone}}
+    assert names <= set(warmup._variants(PRECISIONS.values()))
 
 
 def test_this_machine_unless_levels_are_named(monkeypatch):

@@ -86,8 +86,9 @@ STORED: Mapping[str, Any] = {
     "mixed_bfloat16": np.float32,
     "float16": np.float16,
     "bfloat16": ml_dtypes.bfloat16,
+    "float16_from_float32": np.float16,
 }
-"""What the drawn weights are rounded to in a file, where nothing else is done to them."""
+"""Policy -> what the drawn weights are rounded to in a file, where nothing else is done to them."""
 
 
 def run(work: Path, row: Format, seed: int) -> Any:

@@ -16,10 +16,11 @@ import h5py
 import numpy as np
 from live import formats_npbert as ours
 from live.drawn import Built
-from live.formats import KERAS_HUB, NPBERT, Format, Read, Write, leave, rows, run
+from live.formats import KERAS_HUB, NPBERT, STORED, Format, Read, Write, leave, rows, run
 from weights.model_files import change_json
 
 from golden.cases import Arrays
+from npbert.dtype_policy import get
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fox"]
 
@@ -27,6 +28,8 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fox"]
 def main(work: Path, seed: int) -> None:
     for row in FORMATS:
         model = run(work, row, seed)
+        if row.ending == KERAS and row.dtype in STORED:
+            assert model.dtype_policy.name == get(row.dtype).in_keras.name, row.name
         if not row.refused:
             leave(work, row, *numbers_of(model, row.drawn(seed).inputs))
 
@@ -287,6 +290,7 @@ FORMATS = [
     *npbert("weights for LoRA", "float32", ours.weights, partial(load_weights, dtype="lora"), H5),
     *npbert("weights in shards", WIDTHS, partial(ours.weights, shards=True), load_weights, JSON),
     *npbert("archive", WIDTHS, ours.archive, load_model, KERAS),
+    *npbert("archive in a policy", ours.POLICIES, ours.archive_in, load_model, KERAS),
     *npbert("archive for load_weights", "float32", ours.archive, load_weights, KERAS),
     *npbert("model.safetensors", "float32", ours.transformers, from_transformers),
 ]

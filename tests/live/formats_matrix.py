@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from golden.cases import Arrays
 from npbert import BertBackbone, Embedder, reference
 from npbert.config import BertConfig
+from npbert.dtype_policy import get, numpy_dtype
 from npbert.errors import NpbertError
 from npbert.weights.names import tensors
 
@@ -74,7 +75,10 @@ class Matrix:
         weights = dict(model.weights())
         _check_same(weights, _meant(row, stored, model.config))
         if row.dtype in STORED:  # what was put in, rounded once
-            _check_same(weights, {k: built.weights[k].astype(STORED[row.dtype]) for k in weights})
+            meant = {name: built.weights[name].astype(STORED[row.dtype]) for name in weights}
+            _check_same(weights, meant)
+            if row.library == KERAS_HUB and _is_preset(path):
+                _check_policy(row, path, meant)
         exact = _exact(row, stored, model, built.inputs)
         assert outputs.keys() == exact.keys()
         worst = _over_tolerance(outputs, stored, exact)
@@ -99,12 +103,26 @@ def _read(
 
 
 def _backbone(path: Path, config: BertConfig) -> BertBackbone:
-    """By ``from_preset``; a file of weights alone by ``load_weights``."""
-    if path.is_dir() or path.suffix == ".keras":
-        return BertBackbone.from_preset(path)
+    """By ``from_preset``; a file of weights alone by ``load_weights``. In float32."""
+    if _is_preset(path):
+        return BertBackbone.from_preset(path, dtype="float32")
     model = BertBackbone(**config.to_dict())
     model.load_weights(path)
     return model
+
+
+def _is_preset(path: Path) -> bool:
+    return path.is_dir() or path.suffix == ".keras"
+
+
+def _check_policy(row: Format, path: Path, meant: Arrays) -> None:
+    """By itself the model is in the policy that it was saved in, each number with its own bits."""
+    model = BertBackbone.from_preset(path)
+    assert model.dtype_policy == get(row.dtype).in_keras
+    dtype = numpy_dtype(model.variable_dtype)
+    for name, tensor in model.weights():
+        assert tensor.dtype == dtype, name
+        assert tensor.tobytes() == meant[name].astype(dtype).tobytes(), name
 
 
 def _check_refused(row: Format, path: Path, config: BertConfig) -> None:
@@ -159,7 +177,7 @@ def _over_tolerance(ours: Arrays, theirs: Arrays, exact: Arrays) -> float:
 
 def line(row: Format, difference: str) -> str:
     """A row of the table, but for its verdict."""
-    return f"{row.writer:21}  {row.reader:21}  {row.about:38}  {row.dtype:14}  {difference:17}"
+    return f"{row.writer:21}  {row.reader:21}  {row.about:38}  {row.dtype:20}  {difference:17}"
 
 
 def right(row: Format, worst: float | None) -> str:

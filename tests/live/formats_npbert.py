@@ -12,6 +12,7 @@ from npbert import BertBackbone
 from npbert.cli import convert
 from npbert.config import BertConfig
 
+POLICIES = "float64 bfloat16 mixed_float16 mixed_bfloat16 float16_from_float32"
 ERF = {"activation": "gelu", "layer_norm_epsilon": 1e-5}
 
 
@@ -20,9 +21,9 @@ def config_of(built: Built) -> BertConfig:
     return BertConfig(**built.case.config)
 
 
-def make(built: Built) -> BertBackbone:
+def make(built: Built, policy: str = "float32") -> BertBackbone:
     """The drawn model."""
-    return BertBackbone.from_weights(config_of(built), built.weights)
+    return BertBackbone.from_weights(config_of(built), built.weights, dtype=policy)
 
 
 def shard_size(built: Built) -> float:
@@ -51,6 +52,15 @@ def lossy_preset(path: Path, built: Built, dtype: str) -> None:
 
 def archive(path: Path, built: Built, dtype: str) -> None:
     make(built).save(path, dtype=dtype)
+
+
+def archive_in(path: Path, built: Built, policy: str) -> None:
+    """Of a model in this policy, saved as it is."""
+    make(built, policy).save(path)
+
+
+def transformers_in(path: Path, built: Built, policy: str) -> None:
+    make(built, policy).export_to_transformers(path)
 
 
 def transformers(path: Path, built: Built, dtype: str) -> None:

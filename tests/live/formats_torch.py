@@ -181,6 +181,7 @@ FORMATS = [
     *sentence("first token", "float32", FIRST_TOKEN, sentence_transformer),
     *sentence("maximum, normalised", "float32", MAXIMUM, sentence_transformer),
     *npbert("model.safetensors", WIDTHS, ours.transformers, from_pretrained),
+    *npbert("model.safetensors", "float64", ours.transformers_in, from_pretrained),
     *npbert("tanh GELU", "float32", ours.transformers, from_pretrained, changes=TANH),
     *npbert("no pooler", "float32", ours.without_pooler, from_pretrained, pooler=False),
     *npbert("for a head", "float32", ours.transformers, with_a_head),

@@ -15,7 +15,16 @@ import keras
 import keras_hub
 import numpy as np
 from live.peers import load, save
-from live.tasks_shared import ACTIVATIONS, CLASSES, FIRST, SECOND, TEXTS, without_places
+from live.tasks_shared import (
+    ACTIVATIONS,
+    CLASSES,
+    FIRST,
+    OF_MASKED_LM,
+    POLICIES,
+    SECOND,
+    TEXTS,
+    without_places,
+)
 from text.tiny_model import VOCABULARY
 
 models = keras_hub.models
@@ -29,6 +38,8 @@ def main(work: Path) -> None:
             name = f"classifier_{activation}"
             leave(work, name, models.TextClassifier.from_preset(str(work / name)), inputs)
         leave(work, "masked_lm", models.MaskedLM.from_preset(str(work / "masked_lm")), inputs)
+    for policy in POLICIES:
+        save(work, f"{policy}@tensorflow", in_policy(work, policy, inputs))
     for name, task in made().items():
         leave(work, name, task, inputs)
 
@@ -46,6 +57,19 @@ def leave(work: Path, name: str, task: Any, inputs: dict[str, np.ndarray]) -> No
         "pairs": task.predict((FIRST, SECOND), verbose=0),
     }
     save(work, f"{name}@tensorflow", {key: np.asarray(value) for key, value in found.items()})
+
+
+def in_policy(work: Path, policy: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Outputs of tasks of this policy, as float64, and the dtype that they came in."""
+    preset = str(work / "classifier_softmax")
+    classifier = models.TextClassifier.from_preset(preset, dtype=policy)
+    embedder, x = models.BertTextEmbedder(classifier.backbone), without_places(inputs)
+    found = {"classifier": classifier(x), "embedder": embedder(x)}
+    if policy in OF_MASKED_LM:
+        masked_lm = models.MaskedLM.from_preset(str(work / "masked_lm"), dtype=policy)
+        found["masked_lm"] = masked_lm(inputs)
+    (dtype,) = {each.dtype.name for each in found.values()}
+    return {name: np.float64(each) for name, each in found.items()} | {"dtype": np.array(dtype)}
 
 
 def made() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from live.tasks_shared import (
     FIRST,
     MASKED,
     PAIRS,
+    POLICIES,
     PROBLEMS,
     QUERY,
     SECOND,
@@ -28,6 +30,7 @@ from text.tiny_model import VOCABULARY
 import npbert
 from npbert.tasks.masked_lm import BertMaskedLM
 from npbert.tasks.text_classifier import BertTextClassifier
+from npbert.tasks.text_embedder import BertTextEmbedder
 from npbert.text.bert_tokenizer import BertTokenizer
 from npbert.text.preprocessors import BertMaskedLMPreprocessor, BertTextClassifierPreprocessor
 
@@ -106,6 +109,59 @@ def test_keras_hub_s_masked_lm(peers, seed, name, again, measured):
     measured(f"{name}{again}: {close(task(inputs(seed)), theirs['ids']):.1e} from Keras Hub")
     filled = task.fill_mask("the [MASK] runs", top_k=len(VOCABULARY))
     assert sum(each["score"] for each in filled) == pytest.approx(1, abs=1e-5)
+
+
+def in_policy(work: Path, policy: str) -> dict[str, Any]:
+    classifier = BertTextClassifier.from_preset(work / "classifier_softmax", dtype=policy)
+    return {
+        "classifier": classifier,
+        "embedder": BertTextEmbedder(classifier.backbone),
+        "masked_lm": BertMaskedLM.from_preset(work / "masked_lm", dtype=policy),
+    }
+
+
+def in_float64(task: Any) -> Any:
+    """The same, of the variables as the task's policy keeps them."""
+    wide = [{n: np.float64(a) for n, a in of} for of in (task.backbone.weights(), task.weights())]
+    encoder = npbert.BertBackbone.from_weights(task.backbone.config, wide[0], dtype="float64")
+    if isinstance(task, BertTextClassifier):
+        exact: Any = BertTextClassifier(encoder, CLASSES, activation=task.activation)
+    else:
+        exact = type(task)(encoder)
+    exact.set_head_weights({name: wide[1][name] for name in wide[1].keys() - wide[0].keys()})
+    return exact
+
+
+def rms(error: np.ndarray) -> np.ndarray:  # (B, ...) -> (B,)
+    return np.sqrt(np.square(error).reshape(len(error), -1).mean(axis=1))
+
+
+def test_keras_hub_s_tasks_in_16_bits(peers, seed, measured):
+    """No further from float64 than Keras Hub, over the texts of which anything is kept."""
+    x, ratios = inputs(seed), []
+    kept = x["padding_mask"].any(axis=1)
+    for policy in POLICIES[:-1]:
+        theirs = peers.arrays("tensorflow", policy)
+        for name, task in in_policy(peers.work, policy).items():
+            arguments = x if name == "masked_lm" else without_places(x)
+            ours, exact = task(arguments), in_float64(task)(arguments)
+            assert ours.dtype.name == theirs["dtype"]
+            if name in theirs:
+                errors = [rms((np.float64(e) - exact)[kept]) for e in (ours, theirs[name])]
+                ratios.append(np.log(errors[0] / errors[1]))
+                ratio = np.exp(ratios[-1].mean())
+                measured(f"{name} in {policy}: {ratio:.2f} of Keras Hub's error")
+    assert np.exp(np.mean(ratios)) <= tolerances.ACCURACY_MEAN
+
+
+def test_keras_hub_s_tasks_in_float64(peers, seed, measured):
+    theirs, x = peers.arrays("tensorflow", "float64"), inputs(seed)
+    for name, task in in_policy(peers.work, "float64").items():
+        ours = task(x if name == "masked_lm" else without_places(x))
+        assert ours.dtype.name == theirs["dtype"]
+        far = np.abs(ours - theirs[name]).max()
+        measured(f"{name} in float64: {far:.1e} from Keras Hub")
+        assert far <= tolerances.REFERENCE_CONSTANTS
 
 
 MASKED_LMS = ["hf_masked_lm", "hf_masked_lm_tanh", "hf_untied", "hf_pretraining"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tolerances
 from live.peers import Peers, save
 from text.tiny_model import LIMIT, VOCABULARY, WORDS
 
@@ -23,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 TEXTS = ["The river runs", "", "our house near the old Bridge", "unknownword, and more", "a", "e u"]
 TEXTS += [" ".join(WORDS)]
+POLICIES = ("float16", "bfloat16", "mixed_bfloat16")
 FAR = 1e-5  # two frameworks in float32, three layers deep
 
 
@@ -50,6 +52,28 @@ def keras(tmp_path_factory, seed):
     started = Peers(work, seed, {"jax": "live.text_embedder_worker"})
     yield started
     started.stop()
+
+
+def test_no_further_from_float64_than_keras_hub(keras, seed, measured):
+    """In policies of 16 bits, over the texts of which anything is kept."""
+    theirs, x, ratios = keras.arrays("jax", "embedder"), inputs(seed), []
+    kept = x["padding_mask"].any(axis=1)
+    for policy in POLICIES:
+        embedder = BertTextEmbedder.from_preset(keras.work / "mean, True", dtype=policy)
+        wide = {name: np.float64(array) for name, array in embedder.backbone.weights()}
+        config = embedder.backbone.config
+        exact = BertTextEmbedder(npbert.BertBackbone.from_weights(config, wide, dtype="float64"))
+        vectors, truth = embedder(x), exact(x)
+        alike = embedder.similarity(vectors, vectors)
+        assert [vectors.dtype.name, alike.dtype.name] == theirs[f"{policy}.dtypes"].tolist()
+        errors = [
+            np.square((np.float64(each) - truth)[kept]).mean(axis=1)
+            for each in (vectors, theirs[f"{policy}.ids"])
+        ]
+        ratios.append(np.log(errors[0] / errors[1]) / 2)
+        ratio = np.exp(ratios[-1].mean())
+        measured(f"BertTextEmbedder in {policy}: {ratio:.2f} of Keras Hub's error")
+    assert np.exp(np.mean(ratios)) <= tolerances.ACCURACY_MEAN
 
 
 @pytest.mark.filterwarnings("ignore:cut 1 of 7 texts")

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras_hub
 import numpy as np
 from live.peers import load, save
-from live.test_text_embedder import CASES, TEXTS
+from live.test_text_embedder import CASES, POLICIES, TEXTS
 
 
 def main(name: str, work: Path) -> None:
@@ -28,6 +28,12 @@ def main(name: str, work: Path) -> None:
         found[f"{case}.similarity"] = np.asarray(pairs)
         embedder.save_to_preset(str(work / f"{case}, again"))
         embedder.save(str(work / f"{case}.keras"))
+    for policy in POLICIES:
+        embedder = keras_hub.models.TextEmbedder.from_preset(str(work / "mean, True"), dtype=policy)
+        vectors = embedder(inputs)
+        alike = embedder.similarity(vectors, vectors)
+        found[f"{policy}.ids"] = np.float64(vectors)
+        found[f"{policy}.dtypes"] = np.array([vectors.dtype.name, alike.dtype.name])
     save(work, f"embedder@{name}", found)
 
 

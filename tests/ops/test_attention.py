@@ -1,27 +1,31 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import scipy.special
 import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
 from ops import kernel_cases
-from ops.checks import compiled, drawers, exactly, masks
+from ops.bounds import Bounds, Near
+from ops.checks import assert_near, compiled, drawers, exactly, masks
+from precisions import every, given_in_every, rounded
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
 from npbert.ops.attention import attention, attention_kernel
 from npbert.simd import buffers
 from npbert.simd.gemm import DEPTH
+from npbert.simd.precision import FLOAT32
 
 BOTH = pytest.mark.parametrize("fused", [False, True])
 
 
-def heads(B, T, N, H, seed=0):
-    return np.float32(np.random.default_rng(seed).standard_normal((3, B, T, N, H)))
+def heads(B, T, N, H, seed=0, precision=FLOAT32):
+    x = np.random.default_rng(seed).standard_normal((3, B, T, N, H))
+    return rounded(x.astype(precision.real), precision)
 
 
 @st.composite
@@ -32,13 +36,16 @@ def shapes(draw):
     )
 
 
-def check(query, key, value, mask, *, fused):
+def check(query, key, value, mask, *, fused, precision=FLOAT32):
     """Scores, probabilities and context, each within its own bound."""
-    actual = compiled("attention", query, key, value, mask, fused=fused)
-    expected = exactly("attention", query, key, value, mask, fused=fused)
-    bound = tolerances.Attention(query, key, value, mask, fused=fused)
-    for name in ("scores", "probs", "context"):
-        assert_within(getattr(actual, name), getattr(expected, name), getattr(bound, name))
+    three = query, key, value, mask
+    actual = compiled("attention", *three, fused=fused, precision=precision)
+    expected = exactly("attention", *three, fused=fused)
+    with np.errstate(invalid="ignore"):
+        near = Bounds(precision).attention(*three, fused=fused)
+    for name, (value, bound) in near.items():
+        value = value if precision.rounded else getattr(expected, name)
+        assert_near(getattr(actual, name), Near(value, bound), precision)
     return actual
 
 
@@ -88,87 +95,90 @@ def test_the_paths_part_by_rounding_only_and_not_at_64():
         assert np.array_equal(paths[0].context, paths[1].context) is same
 
 
-@pytest.mark.kernel
 @BOTH
-@given(data=st.data(), shape=shapes())
-def test_kernel(fused, data, shape):
-    make = data.draw(drawers(("normal", "tiny", "subnormal", "zeros of both signs", "mostly zero")))
-    check(*(make(*shape) for _ in range(3)), data.draw(masks(*shape[:2])), fused=fused)
+@given_in_every(data=st.data(), shape=shapes())
+def test_kernel(fused, precision, data, shape):
+    kinds = ("normal", "tiny", "subnormal", "zeros of both signs", "mostly zero")
+    make, mask = data.draw(drawers(precision, kinds)), data.draw(masks(*shape[:2]))
+    check(*(make(*shape) for _ in range(3)), mask, fused=fused, precision=precision)
 
 
-@pytest.mark.kernel
 @BOTH
-@given(data=st.data(), shape=shapes(), size=st.sampled_from([0.1, 3.0, 10.0]))
-def test_kernel_from_flat_to_peaked_probabilities(fused, data, shape, size):
+@given_in_every(data=st.data(), shape=shapes(), size=st.sampled_from([0.1, 3.0, 10.0]))
+def test_kernel_from_flat_to_peaked_probabilities(fused, precision, data, shape, size):
     mask = data.draw(masks(*shape[:2]))
-    query, key, value = heads(*shape, seed=data.draw(st.integers(0, 99)))
-    check(np.float32(query * size), key, value, mask, fused=fused)
+    query, key, value = heads(*shape, data.draw(st.integers(0, 99)), precision)
+    query = rounded(query * precision.real_dtype.type(size), precision)
+    check(query, key, value, mask, fused=fused, precision=precision)
 
 
 @pytest.mark.kernel
 @BOTH
+@every
 @pytest.mark.parametrize("T", [DEPTH - 1, DEPTH, DEPTH + 1, 300])
-def test_kernel_on_long_sequences(fused, T):
+def test_kernel_on_long_sequences(fused, precision, T):
     """``probs @ value`` is cut at every `DEPTH` keys that are kept."""
-    mask = np.random.default_rng(T).integers(0, 5, (1, T))
-    check(*heads(1, T, 2, 5), mask, fused=fused)
-    check(*heads(1, T, 2, 5), np.ones((1, T)), fused=fused)
+    three, how = heads(1, T, 2, 5, precision=precision), {"fused": fused, "precision": precision}
+    check(*three, np.random.default_rng(T).integers(0, 5, (1, T)), **how)
+    check(*three, np.ones((1, T)), **how)
 
 
 @pytest.mark.kernel
 @BOTH
-def test_kernel_where_nothing_is_kept(fused):
+@every
+def test_kernel_where_nothing_is_kept(fused, precision):
     mask = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
-    out = check(*heads(3, 5, 2, 19), mask, fused=fused)
-    assert (out.probs[1] == (np.float32(1 / 5) if fused else 0)).all()
+    three = heads(3, 5, 2, 19, precision=precision)
+    out = check(*three, mask, fused=fused, precision=precision)
+    fifth = rounded(np.array(1 / 5, precision.real), precision)
+    assert (out.probs[1] == (fifth if fused else 0)).all()
     assert out.context[1].any() == fused
 
 
-@pytest.mark.kernel
 @BOTH
-@given(data=st.data(), shape=shapes())
-def test_masked_keys_do_not_matter_and_are_as_if_absent(fused, data, shape):
+@given_in_every(data=st.data(), shape=shapes())
+def test_masked_keys_do_not_matter_and_are_as_if_absent(fused, precision, data, shape):
     B, T, _, _ = shape
     mask = data.draw(masks(B, T))
     mask[:, data.draw(st.integers(0, T - 1))] = 1
-    query, key, value = heads(*shape)
-    clean = compiled("attention", query, key, value, mask, fused=fused)
+    query, key, value = heads(*shape, precision=precision)
+    run = partial(compiled, "attention", fused=fused, precision=precision)
+    clean = run(query, key, value, mask)
     other_key, other_value = key.copy(), value.copy()
     other_key[mask == 0] = other_value[mask == 0] = np.nan
-    out = compiled("attention", query, other_key, other_value, mask, fused=fused)
+    out = run(query, other_key, other_value, mask)
     assert_same_bits(out.probs, clean.probs)
     assert_same_bits(out.context, clean.context)
     for b in range(B):
         kept = mask[b] != 0
         short = [x[b : b + 1, kept] for x in (query, key, value)]
-        alone = compiled("attention", *short, np.ones((1, kept.sum())), fused=fused)
+        alone = run(*short, np.ones((1, kept.sum())))
         assert_same_bits(alone.context[0], clean.context[b, kept])
 
 
-@pytest.mark.kernel
 @BOTH
-@given(data=st.data(), shape=shapes())
-def test_a_sequence_and_a_head_do_not_know_the_others(fused, data, shape):
+@given_in_every(data=st.data(), shape=shapes())
+def test_a_sequence_and_a_head_do_not_know_the_others(fused, precision, data, shape):
     B, T, N, _ = shape
     mask = data.draw(masks(B, T))
-    three = heads(*shape)
-    whole = compiled("attention", *three, mask, fused=fused)
+    three = heads(*shape, precision=precision)
+    whole = compiled("attention", *three, mask, fused=fused, precision=precision)
     b, n = data.draw(st.integers(0, B - 1)), data.draw(st.integers(0, N - 1))
     alone = [x[b : b + 1, :, n : n + 1] for x in three]
-    out = compiled("attention", *alone, mask[b : b + 1], fused=fused)
+    out = compiled("attention", *alone, mask[b : b + 1], fused=fused, precision=precision)
     assert_same_bits(out.scores[0, 0], whole.scores[b, n])
     assert_same_bits(out.probs[0, 0], whole.probs[b, n])
     assert_same_bits(out.context[0, :, 0], whole.context[b, :, n])
 
 
-@pytest.mark.kernel
-@given(seed=st.integers(0, 2**32 - 1))
-def test_bits_do_not_know_how_many_rows_are_worked_on_at_once(seed):
+@given_in_every(seed=st.integers(0, 2**32 - 1))
+def test_bits_do_not_know_how_many_rows_are_worked_on_at_once(precision, seed):
     results = []
     for rows in (1, 3, 64):
-        case = kernel_cases.attention_kernel(np.random.default_rng(seed))
-        scratch = [buffers.empty(rows, x.shape[1]) for x in case.arguments[9:12]]
-        attention_kernel(*case.arguments[:9], *scratch, *case.arguments[12:])
+        case = kernel_cases.attention_kernel(np.random.default_rng(seed), precision)
+        widths = [x.shape[1] for x in case.arguments[9:12]]
+        scratch = [buffers.empty(rows, width, dtype=precision.real) for width in widths]
+        attention_kernel[precision](*case.arguments[:9], *scratch, *case.arguments[12:])
         results.append(case.arguments[14:17])
     for other in results[1:]:
         for value, expected in zip(other, results[0], strict=True):
@@ -177,12 +187,14 @@ def test_bits_do_not_know_how_many_rows_are_worked_on_at_once(seed):
 
 @pytest.mark.kernel
 @BOTH
+@every
 @pytest.mark.parametrize("which", ["query", "key", "value"])
-def test_nan_goes_through_to_where_the_definition_has_it(fused, which):
-    three = dict(zip(("query", "key", "value"), heads(2, 7, 3, 5), strict=True))
+def test_nan_goes_through_to_where_the_definition_has_it(fused, which, precision):
+    names = ("query", "key", "value")
+    three = dict(zip(names, heads(2, 7, 3, 5, precision=precision), strict=True))
     three[which][1, 4, 2, 3] = np.nan
     mask = np.array([[1] * 7, [1, 1, 0, 1, 1, 0, 1]])
-    out = check(*three.values(), mask, fused=fused)
+    out = check(*three.values(), mask, fused=fused, precision=precision)
     assert np.isnan(out.context[1, :, 2]).any()
     assert np.isfinite(out.context[0]).all()
     assert np.isfinite(out.context[1, :, :2]).all()

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
+from ops.bounds import Bounds
 from ops.checks import check, compiled, depths, dimensions, drawers
+from precisions import every, given_in_every
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
@@ -35,38 +36,39 @@ def test_heads_are_keras_s_einsums():
     assert_within(join_heads(split, back, bias), expected, tolerances.definition(size))
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_kernel(data):
+@given_in_every(data=st.data())
+def test_kernel(precision, data):
     B, T, M = data.draw(dimensions(3))
     K = data.draw(depths.filter(lambda K: K not in (B, T, M)))
     x, kernel, bias = (make(*shape) for make, shape in zip(
-        data.draw(st.tuples(*[drawers()] * 3)), ((B, T, K), (K, M), (M,))
+        data.draw(st.tuples(*[drawers(precision)] * 3)), ((B, T, K), (K, M), (M,))
     ))  # fmt: skip
-    bound = tolerances.gemm(x, kernel, np.broadcast_to(bias, (B, T, M)))
-    check("dense", x, kernel, bias, bound=bound)
+    kernel, bias = precision.weights(kernel), precision.weights(bias)
+    bound = Bounds(precision).gemm(x, kernel, np.broadcast_to(bias, (B, T, M)))
+    check("dense", x, kernel, bias, bound=bound, precision=precision)
 
 
-@pytest.mark.kernel
-@given(st.data(), depths)
-def test_a_row_does_not_know_the_others(data, K):
+@given_in_every(data=st.data(), K=depths)
+def test_a_row_does_not_know_the_others(precision, data, K):
     R, M = data.draw(dimensions(2))
-    make = data.draw(drawers())
+    make = data.draw(drawers(precision))
     x, kernel, bias = make(R, K), make(K, M), make(M)
-    whole = compiled("dense", x, kernel, bias)
+    whole = compiled("dense", x, kernel, bias, precision=precision)
     for row in range(0, R, 7):
-        assert_same_bits(compiled("dense", x[row : row + 1], kernel, bias)[0], whole[row])
+        alone = compiled("dense", x[row : row + 1], kernel, bias, precision=precision)
+        assert_same_bits(alone[0], whole[row])
 
 
 @pytest.mark.kernel
+@every
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_goes_through_and_stays_in_its_row(bad):
-    random = np.random.default_rng(0)
-    x, kernel = np.float32(random.standard_normal((9, 37))), np.float32(np.ones((37, 21)))
-    bias = np.zeros(21, np.float32)
-    clean = compiled("dense", x, kernel, bias)
+def test_what_is_not_finite_goes_through_and_stays_in_its_row(bad, precision):
+    random, real = np.random.default_rng(0), precision.real
+    x, kernel = random.standard_normal((9, 37)).astype(real), np.ones((37, 21), real)
+    bias = np.zeros(21, real)
+    clean = compiled("dense", x, kernel, bias, precision=precision)
     x[4, 36] = bad
-    out = compiled("dense", x, kernel, bias)
-    assert_same_bits(out[4], np.full(21, bad, np.float32))
+    out = compiled("dense", x, kernel, bias, precision=precision)
+    assert_same_bits(out[4], np.full(21, bad, real))
     others = np.arange(9) != 4
     assert_same_bits(out[others], clean[others])

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from ops.checks import check, compiled, dimensions, drawers, exactly
+from ops.bounds import Bounds
+from ops.checks import assert_near, compiled, dimensions, drawers, exactly
+from precisions import given_in_every, rounded
 from simd.exact import assert_same_bits
 
 from npbert.ops.embedding import add_embeddings, embedding_kernel, lookup
@@ -25,37 +25,47 @@ def test_the_order_of_the_sum_is_keras_s():
     assert token + (position + segment) == 0.0
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_lookup_copies_bits(data):
+@given_in_every(data=st.data())
+def test_lookup_copies_bits(precision, data):
+    """And widens them exactly."""
     V, D, B, T = data.draw(dimensions(4))
-    table = data.draw(drawers())(V, D)
+    table = data.draw(drawers(precision))(V, D)
     ids = np.random.default_rng(data.draw(st.integers(0, 99))).integers(0, V, (B, T))
-    assert_same_bits(compiled("lookup", table, ids), table[ids])
+    found = compiled("lookup", table, ids, precision=precision)
+    assert found.dtype == precision.real
+    assert_same_bits(found, precision.weights(table)[ids])
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_add_embeddings(data):
+def added(token, position, segment, precision):
+    """Their sum, rounded after each addition, as one expects it to the bit."""
+    return rounded(rounded(token + position, precision) + segment, precision)
+
+
+@given_in_every(data=st.data())
+def test_add_embeddings(precision, data):
     B, T, D = data.draw(dimensions(3))
-    make = data.draw(drawers())
-    three = [make(B, T, D) for _ in range(3)]
-    check("add_embeddings", *three, bound=tolerances.added(*three))
-    assert_same_bits(compiled("add_embeddings", *three), add_embeddings(*three))
+    make, bounds = data.draw(drawers(precision)), Bounds(precision)
+    three = [precision.weights(make(B, T, D)) for _ in range(3)]
+    actual = compiled("add_embeddings", *three, precision=precision)
+    token, position, segment = map(np.float64, three)
+    both = bounds.rounded(token + position, bounds.added(token, position))
+    bound = both.bound + bounds.added(np.abs(both.value) + both.bound, segment)
+    assert_near(actual, bounds.rounded(both.value + segment, bound), precision)
+    assert_same_bits(actual, added(*three, precision))
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_the_kernel_looks_up_each_id_in_its_own_table(data):
+@given_in_every(data=st.data())
+def test_the_kernel_looks_up_each_id_in_its_own_table(precision, data):
     V, P, S, D, R = data.draw(dimensions(5))
-    make = data.draw(drawers())
+    make = data.draw(drawers(precision))
     tables = [make(rows, D) for rows in (V, P, S)]
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
     ids = [random.integers(0, len(table), R).astype(np.int32) for table in tables]
-    out = buffers.empty(R, buffers.padded(D))
-    embedding_kernel(*ids, *map(buffers.pad_columns, tables), out)
-    expected = add_embeddings(*(lookup(table, each) for table, each in zip(tables, ids)))
-    assert_same_bits(out[:, :D], expected)
+    out = buffers.empty(R, buffers.padded(D), dtype=precision.real)
+    stored = [buffers.pad_columns(precision.bits(x), precision.stored_dtype) for x in tables]
+    embedding_kernel[precision](*ids, *stored, out)
+    found = (lookup(precision.weights(table), each) for table, each in zip(tables, ids))
+    assert_same_bits(out[:, :D], added(*found, precision))
     assert not out[:, D:].any()
 
 

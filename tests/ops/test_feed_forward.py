@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from ops.checks import compiled, dimensions, drawers
-from tolerances import assert_within
+from ops.bounds import Bounds
+from ops.checks import assert_near, compiled, dimensions, drawers
+from precisions import given_in_every
+from simd.exact import assert_same_bits
 
 from npbert.ops.feed_forward import feed_forward
 from npbert.ops.gelu import gelu, gelu_approximate
@@ -33,28 +33,33 @@ def test_constants_reach_the_gelu():
     assert feed_forward(x, one, zero, one, zero, activation="gelu").output == gelu(x)
 
 
-@pytest.mark.kernel
 @BOTH
-@given(data=st.data())
-def test_its_kernels_in_a_row(activation, data):
+@given_in_every(data=st.data())
+def test_its_kernels_in_a_row(activation, precision, data):
     """Each step passes on the error of the one before, and adds its own."""
     B, T, D, F = data.draw(dimensions(4))
-    make = data.draw(drawers(("normal", "tiny", "mostly zero", "zeros of both signs")))
-    x, into, out_of = make(B, T, D), make(D, F), make(F, D)
-    first, second = make(F), make(D)
-    wide = [np.float64(each) for each in (x, into, first, out_of, second)]
-    exact = feed_forward(*wide, activation=activation)
+    kinds, bounds = ("normal", "tiny", "mostly zero", "zeros of both signs"), Bounds(precision)
+    make = data.draw(drawers(precision, kinds))
+    x, *weights = make(B, T, D), *map(precision.weights, (make(D, F), make(F), make(F, D), make(D)))
+    wide = x, into, first, out_of, second = [np.float64(each) for each in (x, *weights)]
 
-    intermediate = compiled("dense", x, into, first)
-    error = tolerances.gemm(x, into, np.broadcast_to(first, (B, T, F)))
-    assert_within(intermediate, exact.intermediate, error)
+    intermediate = compiled("dense", x, into, first, precision=precision)
+    error = bounds.gemm(x, into, np.broadcast_to(first, (B, T, F)))
+    inner = bounds.rounded(x @ into + first, error)
+    assert_near(intermediate, inner, precision)
 
-    activated = compiled(activation, intermediate)
-    unit = tolerances.elementwise(activation, np.maximum(np.abs(exact.activation), error))
-    error = tolerances.GELU_SLOPE * error + unit
-    assert_within(activated, exact.activation, error + tolerances.definition_of_gelu(intermediate))
+    activated = compiled(activation, intermediate, precision=precision)
+    active = bounds.gelu(activation, *inner)
+    assert_near(activated, active, precision)
 
-    output = compiled("dense", activated, out_of, second)
+    output = compiled("dense", activated, out_of, second, precision=precision)
     bias = np.broadcast_to(second, (B, T, D))
-    error = error @ np.abs(wide[3]) + tolerances.gemm(exact.activation + error, out_of, bias)
-    assert_within(output, exact.output, error * (1 + tolerances.gamma(1)))
+    passed_on = active.bound @ np.abs(out_of)
+    error = passed_on + bounds.gemm(np.abs(active.value) + active.bound, out_of, bias)
+    outer = bounds.rounded(active.value @ out_of + second, error)
+    assert_near(output, outer, precision)
+
+    if not precision.rounded:
+        exact = feed_forward(*wide, activation=activation)
+        for near, step in zip((inner, active, outer), exact, strict=True):
+            assert_same_bits(near.value, step)

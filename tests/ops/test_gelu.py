@@ -9,7 +9,9 @@ import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from ops.checks import check, compiled, dimensions, drawers, numbers
+from ops.bounds import Bounds
+from ops.checks import assert_near, compiled, dimensions, drawers, numbers
+from precisions import every, given_in_every
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
@@ -69,37 +71,40 @@ def test_definition_in_float32(name):
     assert DEFINITIONS[name](x).dtype == np.float32
 
 
-@pytest.mark.kernel
-@BOTH
-@given(data=st.data())
-def test_kernel(name, data):
-    B, T, F = data.draw(dimensions(3))
-    x = data.draw(drawers())(B, T, F)
-    bound = tolerances.elementwise(name, without_cancelling(name, x))
-    check(name, x, bound=bound + tolerances.definition_of_gelu(x))
-    assert_within(compiled(name, x), without_cancelling(name, x), bound)
-
-
-@pytest.mark.kernel
-@BOTH
-@given(hnp.arrays(np.float32, (3, 21), elements=numbers() | numbers(limit=16)))
-def test_kernel_on_any_number(name, x):
+def assert_exact(name, x, precision):
     """Relative accuracy everywhere: through the left tail down to the subnormal results."""
-    expected = without_cancelling(name, x)
-    assert_within(compiled(name, x), expected, tolerances.elementwise(name, expected))
+    expected, bounds = without_cancelling(name, x), Bounds(precision)
+    near = bounds.rounded(expected, bounds.elementwise(name, expected))
+    assert_near(compiled(name, x, precision=precision), near, precision)
+
+
+@BOTH
+@given_in_every(data=st.data())
+def test_kernel(name, precision, data):
+    B, T, F = data.draw(dimensions(3))
+    x = data.draw(drawers(precision))(B, T, F)
+    assert_near(compiled(name, x, precision=precision), Bounds(precision).gelu(name, x), precision)
+    assert_exact(name, x, precision)
+
+
+@BOTH
+@given_in_every(data=st.data())
+def test_kernel_on_any_number(name, precision, data):
+    assert_exact(name, data.draw(numbers(3, 21, precision=precision, limit=16)), precision)
 
 
 @pytest.mark.kernel
 @BOTH
-def test_what_is_not_finite(name):
+@every
+def test_what_is_not_finite(name, precision):
     """At -inf the limit; the formula of the definition would be -inf * 0."""
-    x = np.float32([[np.nan, np.inf, -np.inf, 1.0, 0.0, -0.0]])
-    out = compiled(name, x)[0]
+    x = np.array([[np.nan, np.inf, -np.inf, 1.0, 0.0, -0.0]], precision.real)
+    out = compiled(name, x, precision=precision)[0]
     assert np.isnan(out[0])
     assert out[1] == np.inf
     assert out[2] == 0
-    assert_same_bits(out[3], compiled(name, np.ones((1, 1), np.float32))[0, 0])
-    assert_same_bits(out[4:], np.float32([0.0, -0.0]))
+    assert_same_bits(out[3], compiled(name, x[:, 3:4], precision=precision)[0, 0])
+    assert_same_bits(out[4:], x[0, 4:])
 
 
 @pytest.mark.kernel
@@ -115,11 +120,12 @@ def test_in_place_and_padding(name):
 
 @pytest.mark.kernel
 @BOTH
-def test_a_value_does_not_know_its_place(name):
-    value = np.float32(-1.2345)
+@every
+def test_a_value_does_not_know_its_place(name, precision):
+    value = np.full((1, 1), -1.2345, precision.real)
     random = np.random.default_rng(0)
+    expected = compiled(name, value, precision=precision)[0, 0]
     for place in range(33):
-        x = np.float32(random.standard_normal((2, 33)))
-        x[1, place] = value
-        expected = compiled(name, np.full((1, 1), value))[0, 0]
-        assert_same_bits(compiled(name, x)[1, place], expected)
+        x = random.standard_normal((2, 33)).astype(precision.real)
+        x[1, place] = value[0, 0]
+        assert_same_bits(compiled(name, x, precision=precision)[1, place], expected)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import scipy.special
 import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from ops.checks import check, compiled, dimensions, drawers
+from ops.bounds import Bounds
+from ops.checks import assert_near, compiled, dimensions, drawers
+from precisions import every, given_in_every, rounded
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
 from npbert.ops.dense import dense
-from npbert.ops.gelu import gelu, gelu_approximate
 from npbert.ops.heads import (
     CLASSIFIER_ACTIVATIONS,
     ClassifierHead,
@@ -22,9 +22,9 @@ from npbert.ops.heads import (
     masked_lm_head,
 )
 from npbert.ops.layer_norm import layer_norm
-from npbert.ops.sigmoid import sigmoid
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.simd import buffers, gemm
+from npbert.simd.precision import FLOAT32
 
 CALM = ("normal", "tiny", "mostly zero", "zeros of both signs")
 
@@ -60,76 +60,84 @@ def test_a_masked_lm_by_hand():
     assert_within(out, expected, tolerances.definition(expected))
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("activation", CLASSIFIER_ACTIVATIONS)
-@given(data=st.data())
-def test_the_classifier_s_kernels(activation, data):
+@given_in_every(data=st.data())
+def test_the_classifier_s_kernels(activation, precision, data):
     B, D, C = data.draw(dimensions(3))
-    make = data.draw(drawers(CALM))
-    pooled, kernel, bias = make(B, D), make(D, C), make(C)
-    logits = dense(*(np.float64(x) for x in (pooled, kernel, bias)))
-    error = tolerances.gemm(pooled, kernel, np.broadcast_to(bias, (B, C)))
+    make, bounds = data.draw(drawers(precision, CALM)), Bounds(precision)
+    pooled, kernel, bias = make(B, D), *map(precision.weights, (make(D, C), make(C)))
+    bound = bounds.gemm(pooled, kernel, np.broadcast_to(bias, (B, C)))
+    inner = bounds.rounded(dense(*(np.float64(x) for x in (pooled, kernel, bias))), bound)
+    exact, (logits, error) = CLASSIFIER_ACTIVATIONS[activation](inner.value), inner
     if activation == "softmax":
         # The largest logit is off too, by as much as any.
         off = error + error.max(axis=-1, keepdims=True)
-        bound = tolerances.softmax(logits, np.ones(logits.shape, bool), off)
+        bound = bounds.softmax(logits, np.ones(logits.shape, bool), off)
     elif activation == "sigmoid":  # nowhere steeper than 1/4
-        unit = tolerances.elementwise("sigmoid", np.minimum(sigmoid(logits) + error / 4, 1))
-        bound = error / 4 + unit
+        bound = error / 4 + bounds.elementwise("sigmoid", np.minimum(exact + error / 4, 1))
     elif activation == "tanh":
-        bound = error + tolerances.elementwise("tanh", np.minimum(np.abs(logits) + error, 1))
+        bound = error + bounds.elementwise("tanh", np.minimum(np.abs(exact) + error, 1))
     else:
         bound = error
-    check("classifier_head", pooled, kernel, bias, bound=bound, activation=activation)
+    options = {"activation": activation, "precision": precision}
+    actual = compiled("classifier_head", pooled, kernel, bias, **options)
+    assert_near(actual, bounds.rounded(exact, bound), precision)
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("activation", ["gelu", "gelu_approximate"])
-@given(data=st.data())
-def test_the_masked_lm_s_kernels(activation, data):
+@given_in_every(data=st.data())
+def test_the_masked_lm_s_kernels(activation, precision, data):
     """Each step passes on the error of the one before, and adds its own."""
     M, D, V = data.draw(dimensions(3))
     epsilon = data.draw(st.sampled_from([1e-5, 1e-12]))
-    make = data.draw(drawers(CALM[:2]))
-    hidden, kernel, bias, gamma, beta = make(M, D), make(D, D), make(D), make(D), make(D)
-    table, output_bias = make(V, D), make(V)
-    arguments = hidden, kernel, bias, gamma, beta, table, output_bias
-    wide = [np.float64(x) for x in arguments]
+    make, bounds = data.draw(drawers(precision, CALM[:2])), Bounds(precision)
+    shapes = (D, D), (D,), (D,), (D,), (V, D), (V,)
+    arguments = make(M, D), *(precision.weights(make(*shape)) for shape in shapes)
+    wide = hidden, kernel, bias, gamma, beta, table, output_bias = [
+        np.float64(x) for x in arguments
+    ]
 
-    inner = dense(*wide[:3])
-    error = tolerances.gemm(hidden, kernel, np.broadcast_to(bias, (M, D)))
-    activated = (gelu if activation == "gelu" else gelu_approximate)(inner)
-    unit = tolerances.elementwise(activation, np.maximum(np.abs(activated), error))
-    error = tolerances.GELU_SLOPE * error + unit + tolerances.definition_of_gelu(inner)
+    error = bounds.gemm(hidden, kernel, np.broadcast_to(bias, (M, D)))
+    inner = bounds.rounded(dense(hidden, kernel, bias), error)
+    active, error = bounds.gelu(activation, *inner)
     # The norm's own error, for a row that is off by as much.
-    own = tolerances.layer_norm(activated, gamma, beta, epsilon)
-    error = tolerances.through_layer_norm(activated, error, gamma, epsilon) + 2 * own
-    normal = layer_norm(activated, *wide[3:5], epsilon=epsilon)
+    own = bounds.layer_norm(active, gamma, beta, epsilon)
+    error = bounds.through_layer_norm(active, error, gamma, epsilon) + 2 * own
+    normal = bounds.rounded(layer_norm(active, gamma, beta, epsilon=epsilon), error)
     added = np.broadcast_to(output_bias, (M, V))
-    bound = error @ np.abs(wide[5].T) + tolerances.gemm(np.abs(normal) + error, table.T, added)
-    check("masked_lm_head", *arguments, bound=bound, activation=activation, epsilon=epsilon)
+    error = normal.bound @ np.abs(table.T)
+    error += bounds.gemm(np.abs(normal.value) + normal.bound, table.T, added)
+    logits = bounds.rounded(dense(normal.value, table.T, output_bias), error)
+    options = {"activation": activation, "epsilon": epsilon}
+    actual = compiled("masked_lm_head", *arguments, **options, precision=precision)
+    assert_near(actual, logits, precision)
+    if not precision.rounded:
+        assert_same_bits(logits.value, masked_lm_head(*wide, **options))
 
 
-def head(D=21, V=37, **options):
+def head(D=21, V=37, precision=FLOAT32):
     """A masked LM's head, its table, and the arrays of both."""
     random = np.random.default_rng(0)
     shapes = (D, D), (D,), (D,), (D,), (V, D), (V,)
     arrays = [np.float32(random.standard_normal(shape)) for shape in shapes]
     kernel, bias, gamma, beta, table, output_bias = arrays
-    options = {"activation": "gelu", "epsilon": 1e-5, **options}
+    options = {"activation": "gelu", "epsilon": 1e-5, "precision": precision}
     made = MaskedLMHead(kernel, bias, gamma, beta, output_bias, **options)
-    return made, TokenEmbedding(buffers.pad_columns(table), D), arrays
+    stored = buffers.pad_columns(precision.bits(table), precision.stored_dtype)
+    return made, TokenEmbedding(stored, D, precision), arrays
 
 
 @pytest.mark.kernel
-def test_a_row_does_not_know_the_others():
-    masked_lm, table, (kernel, bias, *_) = head()
-    hidden = np.float32(np.random.default_rng(1).standard_normal((9, 21)))
+@every
+def test_a_row_does_not_know_the_others(precision):
+    masked_lm, table, (kernel, bias, *_) = head(precision=precision)
+    hidden = np.random.default_rng(1).standard_normal((9, 21)).astype(precision.real)
+    hidden = rounded(hidden, precision)
     together = masked_lm(hidden, table)
     for row in (0, 4, 8):
         assert_same_bits(masked_lm(hidden[row : row + 1], table)[0], together[row])
     for activation in CLASSIFIER_ACTIVATIONS:
-        classifier = ClassifierHead(kernel[:, :5], bias[:5], activation)
+        classifier = ClassifierHead(kernel[:, :5], bias[:5], activation, precision)
         together = classifier(hidden)
         for row in (0, 4, 8):
             assert_same_bits(classifier(hidden[row : row + 1])[0], together[row])

@@ -5,14 +5,17 @@ import math
 import numpy as np
 import pytest
 import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from ops.checks import check, compiled, dimensions, drawers
+from ops import checks
+from ops.bounds import Bounds
+from ops.checks import compiled, dimensions, drawers
+from precisions import every, given_in_every, rounded
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
 from npbert.ops.layer_norm import layer_norm, layer_norm_kernel
 from npbert.simd import buffers
+from npbert.simd.precision import FLOAT32
 
 EPSILON = 1e-12
 
@@ -29,60 +32,61 @@ def test_the_variance_is_biased():
     assert out.tolist() == [[-1.0, 1.0]]
 
 
-@pytest.mark.kernel
-@given(data=st.data(), epsilon=st.sampled_from([1e-12, 1e-7, 1e-5]))
-def test_kernel(data, epsilon):
+def check(x, gamma, beta, epsilon, precision):
+    bound = Bounds(precision).layer_norm(x, gamma, beta, epsilon)
+    checks.check("layer_norm", x, gamma, beta, epsilon=epsilon, bound=bound, precision=precision)
+
+
+def normalized(*arrays, precision=FLOAT32):
+    return compiled("layer_norm", *arrays, epsilon=EPSILON, precision=precision)
+
+
+@given_in_every(data=st.data(), epsilon=st.sampled_from([1e-12, 1e-7, 1e-5]))
+def test_kernel(precision, data, epsilon):
     B, T, D = data.draw(dimensions(3))
-    x, gamma, beta = data.draw(drawers())(B, T, D), *map(data.draw(drawers()), (D, D))
-    bound = tolerances.layer_norm(x, gamma, beta, epsilon)
-    check("layer_norm", x, gamma, beta, epsilon=epsilon, bound=bound)
+    make = [data.draw(drawers(precision)) for _ in range(2)]
+    check(make[0](B, T, D), make[1](D), make[1](D), epsilon, precision)
 
 
-@pytest.mark.kernel
-@given(
-    st.sampled_from([384, 512, 768, 1024, 1000]),
-    st.sampled_from([0.0, 0.1, 10.0, 1000.0]),
-    st.integers(0, 99),
+@given_in_every(
+    D=st.sampled_from([384, 512, 768, 1024, 1000]),
+    mean=st.sampled_from([0.0, 0.1, 10.0, 1000.0]),
+    seed=st.integers(0, 99),
 )
-def test_kernel_at_the_widths_of_models(D, mean, seed):
-    random = np.random.default_rng(seed)
-    x = np.float32(random.standard_normal((3, D)) + mean)
-    gamma, beta = np.float32(random.standard_normal((2, D)))
-    bound = tolerances.layer_norm(x, gamma, beta, EPSILON)
-    check("layer_norm", x, gamma, beta, epsilon=EPSILON, bound=bound)
+def test_kernel_at_the_widths_of_models(precision, D, mean, seed):
+    random, real = np.random.default_rng(seed), precision.real
+    x = rounded((random.standard_normal((3, D)) + mean).astype(real), precision)
+    check(x, *random.standard_normal((2, D)).astype(real), EPSILON, precision)
 
 
-@pytest.mark.kernel
-@given(value=st.floats(-1e6, 1e6, width=32), D=st.integers(1, 50))
-def test_a_constant_row(value, D):
+@given_in_every(value=st.floats(-1e4, 1e4, width=16), D=st.integers(1, 50))
+def test_a_constant_row(precision, value, D):
     """No spread at all: only epsilon keeps the division finite."""
-    x, beta = np.full((2, D), value, np.float32), np.arange(D, dtype=np.float32)
-    gamma = np.ones(D, np.float32)
-    bound = tolerances.layer_norm(x, gamma, beta, EPSILON)
-    check("layer_norm", x, gamma, beta, epsilon=EPSILON, bound=bound)
+    x, beta = np.full((2, D), value, precision.real), np.arange(D, dtype=precision.real)
+    check(rounded(x, precision), np.ones_like(beta), beta, EPSILON, precision)
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_a_row_does_not_know_the_others(data):
+@given_in_every(data=st.data())
+def test_a_row_does_not_know_the_others(precision, data):
     R, D = data.draw(dimensions(2))
-    make = data.draw(drawers())
+    make = data.draw(drawers(precision))
     x, gamma, beta = make(R, D), make(D), make(D)
-    whole = compiled("layer_norm", x, gamma, beta, epsilon=EPSILON)
+    whole = normalized(x, gamma, beta, precision=precision)
     for row in range(R):
-        alone = compiled("layer_norm", x[row : row + 1], gamma, beta, epsilon=EPSILON)
+        alone = normalized(x[row : row + 1], gamma, beta, precision=precision)
         assert_same_bits(alone[0], whole[row])
 
 
 @pytest.mark.kernel
+@every
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("column", [0, 15, 16, 36])
-def test_what_is_not_finite_goes_through_and_stays_in_its_row(bad, column):
-    x = np.float32(np.random.default_rng(0).standard_normal((3, 37)))
-    gamma = beta = np.ones(37, np.float32)
-    clean = compiled("layer_norm", x, gamma, beta, epsilon=EPSILON)
+def test_what_is_not_finite_goes_through_and_stays_in_its_row(bad, column, precision):
+    x = np.random.default_rng(0).standard_normal((3, 37)).astype(precision.real)
+    gamma = beta = np.ones(37, precision.real)
+    clean = normalized(x, gamma, beta, precision=precision)
     x[1, column] = bad
-    out = compiled("layer_norm", x, gamma, beta, epsilon=EPSILON)
+    out = normalized(x, gamma, beta, precision=precision)
     assert np.isnan(out[1]).all()
     assert_same_bits(out[[0, 2]], clean[[0, 2]])
 

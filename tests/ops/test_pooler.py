@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from ops.checks import check, compiled, dimensions, drawers, numbers
+from ops.bounds import Bounds
+from ops.checks import assert_near, check, compiled, dimensions, drawers, exactly, numbers
+from precisions import every, given_in_every
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
@@ -23,31 +23,39 @@ def test_by_hand():
     assert_within(out, expected, tolerances.definition(expected))
 
 
-@pytest.mark.kernel
-@given(data=st.data())
-def test_kernels(data):
+@given_in_every(data=st.data())
+def test_kernels(precision, data):
     B, T, K, M = data.draw(dimensions(4))
-    make = data.draw(drawers())
-    sequence, kernel, bias = make(B, T, K), make(K, M), make(M)
+    make, bounds = data.draw(drawers(precision)), Bounds(precision)
+    sequence, kernel, bias = make(B, T, K), *map(precision.weights, (make(K, M), make(M)))
+    first, kernel_64, bias_64 = (np.float64(x) for x in (sequence[:, 0], kernel, bias))
+    bound = bounds.gemm(first, kernel_64, np.broadcast_to(bias_64, (B, M)))
+    inner = bounds.rounded(first @ kernel_64 + bias_64, bound)
+    exact = np.tanh(inner.value)
     # tanh passes on no more than it gets.
-    bound = tolerances.gemm(sequence[:, 0], kernel, np.broadcast_to(bias, (B, M)))
-    exact = pooler(*(np.float64(x) for x in (sequence, kernel, bias)))
-    bound = bound + tolerances.elementwise("tanh", np.minimum(np.abs(exact) + bound, 1))
-    check("pooler", sequence, kernel, bias, bound=bound)
+    bound = inner.bound + bounds.elementwise("tanh", np.minimum(np.abs(exact) + inner.bound, 1))
+    actual = compiled("pooler", sequence, kernel, bias, precision=precision)
+    assert_near(actual, bounds.rounded(exact, bound), precision)
+    if not precision.rounded:
+        assert_same_bits(exact, exactly("pooler", sequence, kernel, bias))
+
+
+@given_in_every(data=st.data())
+def test_tanh_on_any_number(precision, data):
+    x = data.draw(numbers(3, 21, precision=precision, limit=10))
+    bound = Bounds(precision).elementwise("tanh", np.tanh(np.float64(x)))
+    check("tanh", x, bound=bound, precision=precision)
+    both = (compiled("tanh", each, precision=precision) for each in (x, -x))
+    assert_same_bits(next(both), -next(both))
 
 
 @pytest.mark.kernel
-@given(hnp.arrays(np.float32, (3, 21), elements=numbers() | numbers(limit=10)))
-def test_tanh_on_any_number(x):
-    check("tanh", x, bound=tolerances.elementwise("tanh", np.tanh(np.float64(x))))
-    assert_same_bits(compiled("tanh", -x), -compiled("tanh", x))
-
-
-@pytest.mark.kernel
-def test_tanh_of_what_is_not_finite():
-    out = compiled("tanh", np.float32([[np.nan, np.inf, -np.inf, 0.0, -0.0]]))[0]
+@every
+def test_tanh_of_what_is_not_finite(precision):
+    x = np.array([[np.nan, np.inf, -np.inf, 0.0, -0.0]], precision.real)
+    out = compiled("tanh", x, precision=precision)[0]
     assert np.isnan(out[0])
-    assert_same_bits(out[1:], np.float32([1, -1, 0.0, -0.0]))
+    assert_same_bits(out[1:], np.array([1, -1, 0.0, -0.0], precision.real))
 
 
 @pytest.mark.kernel

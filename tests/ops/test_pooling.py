@@ -6,9 +6,10 @@ import contract_oracle
 import numpy as np
 import pytest
 import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
+from ops.bounds import Bounds
 from ops.checks import check, compiled, dimensions, drawers
+from precisions import every, given_in_every, rounded
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
@@ -90,16 +91,15 @@ def test_no_texts(mode):
     assert POOLINGS[mode](np.zeros((0, 3)), np.array([0])).shape == (0, 3)
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("name", SUMS)
-@given(data=st.data())
-def test_sum_pool_kernel(name, data):
+@given_in_every(data=st.data())
+def test_sum_pool_kernel(name, precision, data):
     R, D = data.draw(dimensions(2))
-    tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
-    skip = data.draw(st.integers(0, 3))
+    tokens, starts = data.draw(drawers(precision))(R, D), data.draw(spans(R))
+    skip, bounds = data.draw(st.integers(0, 3)), Bounds(precision)
     texts = [tokens[min(a + skip, b) : b] for a, b in pairwise(starts)]
-    bound = [tolerances.weighted_sum(x, *weights_of(name, len(x), skip)) for x in texts]
-    check(name, tokens, starts, skip=skip, bound=np.array(bound))
+    bound = [bounds.weighted_sum(x, *weights_of(name, len(x), skip)) for x in texts]
+    check(name, tokens, starts, skip=skip, bound=np.array(bound), precision=precision)
 
 
 @pytest.mark.kernel
@@ -114,12 +114,12 @@ def test_bits_of_the_contract(name):
         assert_same_bits(row, np.float32(expected))
 
 
-@pytest.mark.kernel
-@given(data=st.data())
-def test_max_pool_kernel(data):
+@given_in_every(data=st.data())
+def test_max_pool_kernel(precision, data):
     R, D = data.draw(dimensions(2))
-    tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
-    check("max_pool", tokens, starts, skip=data.draw(st.integers(0, 3)), bound=0)
+    tokens, starts = data.draw(drawers(precision))(R, D), data.draw(spans(R))
+    skip = data.draw(st.integers(0, 3))
+    check("max_pool", tokens, starts, skip=skip, bound=0, precision=precision)
 
 
 @pytest.mark.kernel
@@ -132,24 +132,24 @@ def test_picked_rows_are_copied(mode):
 
 
 @pytest.mark.kernel
-def test_weighted_mean():
-    rows = buffers.pad_columns(np.float32(TOKENS))
-    out = buffers.empty(2, 16)
+@every
+def test_weighted_mean(precision):
+    rows = buffers.pad_columns(TOKENS, precision.real)
+    out = buffers.empty(2, 16, dtype=precision.real)
     begins, ends = np.array([0, 3]), np.array([3, 3])
-    weighted_mean(rows, np.array([1, 3, 4]), begins, ends, out)
+    weighted_mean(rows, np.array([1, 3, 4]), begins, ends, out, precision)
     assert out[:, :2].tolist() == [[(1 + 9 + 32) / 8, (-2 - 12 + 36) / 8], [0, 0]]
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("name", [*SUMS, "max_pool"])
-@given(data=st.data())
-def test_a_text_does_not_know_the_others(name, data):
+@given_in_every(data=st.data())
+def test_a_text_does_not_know_the_others(name, precision, data):
     R, D = data.draw(dimensions(2))
-    tokens, starts = data.draw(drawers())(R, D), data.draw(spans(R))
-    whole = compiled(name, tokens, starts)
+    tokens, starts = data.draw(drawers(precision))(R, D), data.draw(spans(R))
+    whole = compiled(name, tokens, starts, precision=precision)
     for b, (start, stop) in enumerate(pairwise(starts)):
-        alone = compiled(name, tokens[start:stop], np.array([0, stop - start]))
-        assert_same_bits(alone[0], whole[b])
+        one = tokens[start:stop], np.array([0, stop - start])
+        assert_same_bits(compiled(name, *one, precision=precision)[0], whole[b])
 
 
 @pytest.mark.kernel
@@ -172,22 +172,22 @@ def test_infinity_goes_through():
         check(name, tokens, starts, bound=0 if name != "mean_sqrt_len_pool" else 1e-6)
 
 
-@pytest.mark.kernel
-@given(data=st.data(), factor=st.sampled_from([1.0, 1e-12, 1e-8, 1e8]))
-def test_l2_normalize_kernel(data, factor):
+@given_in_every(data=st.data(), factor=st.sampled_from([1.0, 1e-12, 1e-8, 1e8]))
+def test_l2_normalize_kernel(precision, data, factor):
     B, D = data.draw(dimensions(2))
-    x = data.draw(drawers())(B, D) * np.float32(factor)
-    check("l2_normalize", x, bound=tolerances.l2_normalize(x))
+    factor = 1.0 if precision.rounded == "float16" else factor
+    x = rounded(data.draw(drawers(precision))(B, D) * precision.real_dtype.type(factor), precision)
+    check("l2_normalize", x, bound=Bounds(precision).l2_normalize(x), precision=precision)
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_a_normalised_row_does_not_know_the_others(data):
+@given_in_every(data=st.data())
+def test_a_normalised_row_does_not_know_the_others(precision, data):
     B, D = data.draw(dimensions(2))
-    x = data.draw(drawers())(B, D)
-    whole = compiled("l2_normalize", x)
+    x = data.draw(drawers(precision))(B, D)
+    whole = compiled("l2_normalize", x, precision=precision)
     for row in range(B):
-        assert_same_bits(compiled("l2_normalize", x[row : row + 1])[0], whole[row])
+        alone = compiled("l2_normalize", x[row : row + 1], precision=precision)
+        assert_same_bits(alone[0], whole[row])
 
 
 @pytest.mark.kernel

@@ -6,16 +6,15 @@ import pickle
 
 import numpy as np
 import pytest
-import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from ops.checks import check, compiled, dimensions, drawers
+from ops.bounds import Bounds
+from ops.checks import assert_near, compiled, dimensions, drawers
+from precisions import every, given_in_every, rounded
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
 from npbert.ops.dense import dense
 from npbert.ops.projection import ACTIVATIONS, Projection, projection
-from npbert.ops.sigmoid import sigmoid
 from npbert.simd import buffers
 
 
@@ -33,43 +32,48 @@ def test_by_hand():
         assert_within(out, np.array(values), 1e-15)
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@given(data=st.data())
-def test_kernels(activation, data):
+@given_in_every(data=st.data())
+def test_kernels(activation, precision, data):
     B, K, M = data.draw(dimensions(3))
-    make = data.draw(drawers(("normal", "tiny", "mostly zero")))
-    x, kernel, bias = make(B, K), make(K, M), make(M)
-    exact = dense(*(np.float64(each) for each in (x, kernel, bias)))
-    error = tolerances.gemm(x, kernel, np.broadcast_to(bias, (B, M)))
+    make = data.draw(drawers(precision, ("normal", "tiny", "mostly zero")))
+    bounds = Bounds(precision)
+    x, kernel, bias = make(B, K), *map(precision.weights, (make(K, M), make(M)))
+    bound = bounds.gemm(x, kernel, np.broadcast_to(bias, (B, M)))
+    inner = bounds.rounded(dense(*(np.float64(each) for each in (x, kernel, bias))), bound)
+    exact, (_, error) = ACTIVATIONS[activation][0](inner.value), inner
     bound = error  # identity and relu pass an error on as it is
     if activation == "gelu":
-        near = tolerances.elementwise("gelu", np.abs(exact) + error)
-        bound = tolerances.GELU_SLOPE * error + near
+        bound = bounds.gelu("gelu", *inner).bound
     elif activation == "tanh":
-        bound = error + tolerances.elementwise("tanh", np.minimum(np.abs(exact) + error, 1))
+        bound = error + bounds.elementwise("tanh", np.minimum(np.abs(exact) + error, 1))
     elif activation == "sigmoid":  # nowhere steeper than 1/4
-        near = tolerances.elementwise("sigmoid", np.minimum(sigmoid(exact) + error / 4, 1))
-        bound = error / 4 + near
-    check("projection", x, kernel, bias, activation=activation, bound=bound)
+        bound = error / 4 + bounds.elementwise("sigmoid", np.minimum(exact + error / 4, 1))
+    options = {"activation": activation, "precision": precision}
+    actual = compiled("projection", x, kernel, bias, **options)
+    assert_near(actual, bounds.rounded(exact, bound), precision)
 
 
 @pytest.mark.kernel
+@every
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_row_does_not_know_the_others_and_padding_is_zero(activation):
+def test_a_row_does_not_know_the_others_and_padding_is_zero(activation, precision):
     x, kernel = (np.float32(np.random.default_rng(i).standard_normal((7, 21))) for i in (0, 1))
-    x, bias = x[:, :7], np.float32(np.arange(21))
-    whole = Projection(kernel, bias, activation)(buffers.pad_columns(x))
+    x, bias = rounded(x[:, :7], precision), np.float32(np.arange(21))
+    project = Projection(kernel, bias, activation, precision)
+    whole = project(buffers.pad_columns(x, precision.real))
     assert (whole.shape, whole[:, 21:].any()) == ((7, 32), False)
+    options = {"activation": activation, "precision": precision}
     for row in range(7):
-        alone = compiled("projection", x[row : row + 1], kernel, bias, activation=activation)
+        alone = compiled("projection", x[row : row + 1], kernel, bias, **options)
         assert_same_bits(alone[0], whole[row, :21])
 
 
 @pytest.mark.kernel
-def test_copies_and_pickles_compute_the_same():
+@every
+def test_copies_and_pickles_compute_the_same(precision):
     x, kernel = (np.float32(np.random.default_rng(i).standard_normal((9, 21))) for i in (0, 1))
-    ours = Projection(kernel, np.float32(np.arange(21)), "tanh")
-    wide = buffers.pad_columns(x)
+    ours = Projection(kernel, np.float32(np.arange(21)), "tanh", precision)
+    wide = buffers.pad_columns(x, precision.real)
     for other in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
         assert_same_bits(other(wide), ours(wide))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops.kernel_cases import CASES, kernels
+from ops.kernel_cases import CASES, ONE_PRECISION, kernels
+from precisions import ALL, marks
 from simd.exact import assert_same_bits
 from simd.memory import Canaries
 
@@ -25,6 +26,13 @@ def modules():
         for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             if found.name != "npbert.simd.tile":  # it asks for the machine's instruction set
                 yield importlib.import_module(found.name)
+
+
+VARIANTS = [
+    pytest.param(name, precision, marks=marks(precision), id=f"{name}-{precision.name}")
+    for name in CASES
+    for precision in (ALL[:1] if name in ONE_PRECISION else ALL)
+]
 
 
 def test_every_kernel_is_in_the_registry_or_has_a_reason_and_has_cases():
@@ -47,19 +55,20 @@ def test_every_op_has_a_definition_and_kernels():
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "precision"), VARIANTS)
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=10)
-def test_a_kernel_writes_into_its_results_only(name, seed):
+def test_a_kernel_writes_into_its_results_only(name, precision, seed):
     """Canaries on both sides of every array; inputs stay as they were; the same bits twice."""
-    case, again = (CASES[name](np.random.default_rng(seed)) for _ in range(2))
+    kernel = kernels()[name][precision]
+    case, again = (CASES[name](np.random.default_rng(seed), precision) for _ in range(2))
     guarded = Canaries()
     arguments = [guarded(x) if isinstance(x, np.ndarray) else x for x in case.arguments]
-    kernels()[name](*arguments)
+    kernel(*arguments)
     guarded.check()
-    kernels()[name](*again.arguments)
+    kernel(*again.arguments)
     for i, (argument, before) in enumerate(zip(arguments, case.arguments, strict=True)):
-        if i in case.written and argument.dtype == np.float32:
+        if i in case.written and argument.dtype == precision.real:
             assert_same_bits(argument, again.arguments[i])
         elif i in case.written:
             assert np.array_equal(argument, again.arguments[i])
@@ -73,7 +82,7 @@ def test_a_canary_notices_a_row_too_many():
     guarded = Canaries()
     a, out = (guarded(np.ones((5, 16), np.float32)) for _ in range(2))
     nothing = np.zeros((0, 0), np.float32)
-    panels = npbert.simd.gemm.pack(np.ones((7, 16), np.float32))
+    panels = npbert.simd.panels.pack(np.ones((7, 16), np.float32))
     kernels()["gemm_kernel"](5, a, 7, panels, 16, nothing, nothing, 0, out, 0, 1)
     guarded.check()
     kernels()["gemm_kernel"](6, a, 7, panels, 16, nothing, nothing, 0, out, 0, 1)

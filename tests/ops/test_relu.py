@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis.extra import numpy as hnp
+from hypothesis import strategies as st
 from ops.checks import check, numbers
+from precisions import given_in_every
 from simd.exact import assert_same_bits
 
 from npbert.ops.relu import relu, relu_kernel
@@ -16,10 +16,11 @@ def test_by_hand():
     assert np.isnan(relu(np.array([np.nan]))).all()
 
 
-@pytest.mark.kernel
-@given(hnp.arrays(np.float32, (3, 21), elements=numbers(allow_nan=True, allow_infinity=True)))
-def test_kernel_on_any_number(x):
-    check("relu", x, bound=0)
+@given_in_every(data=st.data())
+def test_kernel_on_any_number(precision, data):
+    special = {"allow_nan": True, "allow_infinity": True}
+    x = data.draw(numbers(3, 21, precision=precision, **special))
+    check("relu", x, bound=0, precision=precision)
 
 
 @pytest.mark.kernel

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import tolerances
-from hypothesis import given
-from hypothesis.extra import numpy as hnp
+from hypothesis import strategies as st
+from ops.bounds import Bounds
 from ops.checks import check, numbers
+from precisions import given_in_every
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
@@ -22,10 +23,11 @@ def test_by_hand():
     assert np.isnan(sigmoid(np.array([np.nan]))).all()
 
 
-@pytest.mark.kernel
-@given(hnp.arrays(np.float32, (3, 21), elements=numbers() | numbers(limit=110)))
-def test_kernel_on_any_number(x):
-    check("sigmoid", x, bound=tolerances.elementwise("sigmoid", sigmoid(np.float64(x))))
+@given_in_every(data=st.data())
+def test_kernel_on_any_number(precision, data):
+    x = data.draw(numbers(3, 21, precision=precision, limit=110))
+    bound = Bounds(precision).elementwise("sigmoid", sigmoid(np.float64(x)))
+    check("sigmoid", x, bound=bound, precision=precision)
 
 
 @pytest.mark.kernel

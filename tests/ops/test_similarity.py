@@ -3,10 +3,10 @@ from __future__ import annotations
 import contract_oracle
 import numpy as np
 import pytest
-import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
-from ops.checks import check, compiled, depths, dimensions, drawers
+from ops.bounds import Bounds, Near
+from ops.checks import assert_near, compiled, depths, dimensions, drawers, exactly
+from precisions import every, given_in_every
 from simd.exact import assert_same_bits, gemm
 
 from npbert.ops.similarity import (
@@ -28,35 +28,41 @@ def test_by_hand():
     assert row_dot(A, B[:2]).tolist() == [0, 25]
 
 
-@pytest.mark.kernel
+def check(name, a, b, bound, precision):
+    """Numbers about texts, not of the model: they are never rounded."""
+    actual = compiled(name, a, b, precision=precision)
+    assert_near(actual, Near(exactly(name, a, b), bound), precision)
+
+
 @pytest.mark.parametrize("name", ["euclidean", "manhattan"])
-@given(data=st.data())
-def test_distance_kernel(name, data):
+@given_in_every(data=st.data())
+def test_distance_kernel(name, precision, data):
     rows, others, D = data.draw(dimensions(3))
-    draw = data.draw(drawers())
+    draw = data.draw(drawers(precision))
     a, b = draw(rows, D), draw(others, D)
-    check(name, a, b, bound=getattr(tolerances, name)(a, b))
+    check(name, a, b, getattr(Bounds(precision), name)(a, b), precision)
 
 
-@pytest.mark.kernel
-@given(data=st.data())
-def test_row_dot_kernel_has_the_bits_of_the_product(data):
+@given_in_every(data=st.data())
+def test_row_dot_kernel_has_the_bits_of_the_product(precision, data):
     rows, D = data.draw(st.integers(1, 20)), data.draw(depths)
-    draw = data.draw(drawers())
+    draw = data.draw(drawers(precision))
     a, b = draw(rows, D), draw(rows, D)
-    check("row_dot", a, b, bound=np.diagonal(tolerances.gemm(a, b.T)))
-    assert_same_bits(compiled("row_dot", a, b), np.diagonal(gemm(a, b.T)))
+    check("row_dot", a, b, np.diagonal(Bounds(precision).gemm(a, b.T)), precision)
+    assert_same_bits(compiled("row_dot", a, b, precision=precision), np.diagonal(gemm(a, b.T)))
 
 
 @pytest.mark.kernel
+@every
 @pytest.mark.parametrize("order", [MANHATTAN, EUCLIDEAN])
-def test_pairs_have_the_bits_of_all_against_all(order):
+def test_pairs_have_the_bits_of_all_against_all(order, precision):
     a, b = np.float32(np.random.default_rng(order).standard_normal((2, 7, 37)))
-    wide = buffers.pad_columns(a), buffers.pad_columns(b)
-    every, paired = buffers.empty(7, 7), buffers.empty(7, 1)
-    distance_kernel(*wide, order, False, every)
-    distance_kernel(*wide, order, True, paired)
-    assert_same_bits(paired[:, 0], np.diagonal(every))
+    wide = (buffers.pad_columns(x, precision.real) for x in (a, b))
+    each, paired = (buffers.empty(7, columns, dtype=precision.real) for columns in (7, 1))
+    wide = *wide, order
+    distance_kernel[precision](*wide, False, each)
+    distance_kernel[precision](*wide, True, paired)
+    assert_same_bits(paired[:, 0], np.diagonal(each))
 
 
 @pytest.mark.kernel

@@ -8,13 +8,16 @@ import scipy.special
 import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from ops.checks import check, compiled, dimensions, drawers, masks, numbers
+from ops import checks
+from ops.bounds import Bounds
+from ops.checks import compiled, dimensions, drawers, masks, numbers
+from precisions import every, given_in_every, rounded
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
 from npbert.ops.softmax import softmax, softmax_kernel
 from npbert.simd import buffers
+from npbert.simd.precision import FLOAT32
 
 
 def test_by_hand():
@@ -41,40 +44,42 @@ def test_definition_equals_scipy_s_over_the_kept(data):
         assert_within(probs[:, kept], expected, tolerances.definition(expected * spread) + 5e-324)
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_kernel(data):
+def check(scores, kept, precision=FLOAT32):
+    bound = Bounds(precision).softmax(scores, kept)
+    checks.check("softmax", scores, kept, bound=bound, precision=precision)
+
+
+@given_in_every(data=st.data())
+def test_kernel(precision, data):
     B, N, T = data.draw(dimensions(3))
-    scores = data.draw(drawers())(B, N, T)
-    kept = np.broadcast_to((data.draw(masks(B, T)) != 0)[:, None], scores.shape)
-    check("softmax", scores, kept, bound=tolerances.softmax(scores, kept))
+    scores = data.draw(drawers(precision))(B, N, T)
+    check(scores, np.broadcast_to((data.draw(masks(B, T)) != 0)[:, None], scores.shape), precision)
 
 
-@pytest.mark.kernel
-@given(hnp.arrays(np.float32, (2, 37), elements=numbers(limit=2.0**100)))
-def test_kernel_on_any_scores(scores):
-    kept = np.ones(scores.shape, bool)
-    check("softmax", scores, kept, bound=tolerances.softmax(scores, kept))
+@given_in_every(data=st.data())
+def test_kernel_on_any_scores(precision, data):
+    """Whose differences are finite."""
+    scores = data.draw(numbers(2, 37, precision=precision))
+    scores = scores / precision.real_dtype.type(4 if precision.rounded != "float16" else 1)
+    check(scores, np.ones(scores.shape, bool), precision)
 
 
-@pytest.mark.kernel
-@given(st.integers(1, 600), st.integers(0, 99))
-def test_kernel_on_long_rows(T, seed):
-    scores = np.float32(np.random.default_rng(seed).standard_normal((2, T)) * 3)
-    kept = np.ones(scores.shape, bool)
-    check("softmax", scores, kept, bound=tolerances.softmax(scores, kept))
+@given_in_every(T=st.integers(1, 600), seed=st.integers(0, 99))
+def test_kernel_on_long_rows(precision, T, seed):
+    scores = np.random.default_rng(seed).standard_normal((2, T)) * 3
+    scores = rounded(scores.astype(precision.real), precision)
+    check(scores, np.ones(scores.shape, bool), precision)
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_a_row_does_not_know_the_others(data):
+@given_in_every(data=st.data())
+def test_a_row_does_not_know_the_others(precision, data):
     R, T = data.draw(dimensions(2))
-    rows = buffers.pad_columns(data.draw(drawers())(R, T))
+    rows = buffers.pad_columns(data.draw(drawers(precision))(R, T))
     alone = rows.copy()
-    softmax_kernel(rows, T)
+    softmax_kernel[precision](rows, T)
     for row in range(R):
         one = buffers.pad_columns(alone[row : row + 1])
-        softmax_kernel(one, T)
+        softmax_kernel[precision](one, T)
         assert_same_bits(one[0], rows[row])
 
 
@@ -86,27 +91,30 @@ def test_a_masked_score_is_not_looked_at(masked):
     clean = compiled("softmax", scores, kept)
     scores[~kept] = masked
     assert_same_bits(compiled("softmax", scores, kept), clean)
-    check("softmax", scores, kept, bound=tolerances.softmax(scores, kept))
+    check(scores, kept)
 
 
 @pytest.mark.kernel
+@every
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("column", [0, 15, 16, 18])
-def test_what_is_not_finite_makes_its_row_nan(bad, column):
-    scores = np.float32(np.random.default_rng(0).standard_normal((3, 19)))
+def test_what_is_not_finite_makes_its_row_nan(bad, column, precision):
+    scores = np.random.default_rng(0).standard_normal((3, 19)).astype(precision.real)
     kept = np.ones(scores.shape, bool)
-    clean = compiled("softmax", scores, kept)
+    clean = compiled("softmax", scores, kept, precision=precision)
     scores[1, column] = bad
-    out = compiled("softmax", scores, kept)
+    out = compiled("softmax", scores, kept, precision=precision)
     assert np.isnan(out[1]).all()
     assert_same_bits(out[[0, 2]], clean[[0, 2]])
 
 
 @pytest.mark.kernel
-def test_minus_infinity_has_probability_zero_unless_it_is_all_there_is():
-    kept = np.ones((1, 3), bool)
-    assert compiled("softmax", np.float32([[-np.inf, 1, 1]]), kept).tolist() == [[0, 0.5, 0.5]]
-    assert np.isnan(compiled("softmax", np.float32([[-np.inf] * 3]), kept)).all()
+@every
+def test_minus_infinity_has_probability_zero_unless_it_is_all_there_is(precision):
+    scores, kept = np.array([[-np.inf, 1, 1], [-np.inf] * 3]), np.ones((2, 3), bool)
+    some, none = compiled("softmax", scores, kept, precision=precision)
+    assert some.tolist() == [0, 0.5, 0.5]
+    assert np.isnan(none).all()
 
 
 @pytest.mark.kernel

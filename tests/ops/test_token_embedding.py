@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tolerances
-from hypothesis import given
 from hypothesis import strategies as st
+from ops.bounds import Bounds
 from ops.checks import dimensions, drawers
+from precisions import given_in_every
 from simd.exact import assert_same_bits
 from tolerances import assert_within
 
@@ -59,15 +59,16 @@ def test_forward(shape, dtype):
     assert_same_bits(embedding(ids), table[ids])
 
 
-@pytest.mark.kernel
-@given(st.data())
-def test_reverse(data):
+@given_in_every(data=st.data())
+def test_reverse(precision, data):
     V, D, B, T = data.draw(dimensions(4))
-    make = data.draw(drawers())
-    table, x = make(V, D), make(B, T, D)
-    logits = TokenEmbedding(buffers.pad_columns(table), D)(x, reverse=True)
-    assert logits.dtype == np.float32
-    assert_within(logits, np.float64(x) @ np.float64(table.T), tolerances.gemm(x, table.T))
+    make, bounds = data.draw(drawers(precision)), Bounds(precision)
+    table, x = precision.weights(make(V, D)), make(B, T, D)
+    stored = buffers.pad_columns(precision.bits(table), precision.stored_dtype)
+    logits = TokenEmbedding(stored, D, precision)(x, reverse=True)
+    assert logits.dtype == (precision.numbers(stored).dtype if precision.rounded else x.dtype)
+    near = bounds.rounded(np.float64(x) @ np.float64(table.T), bounds.gemm(x, table.T))
+    assert_within(logits, near.value, near.bound)
 
 
 @pytest.mark.kernel
@@ -77,7 +78,7 @@ def test_reverse_in_several_pieces():
     embedding, table = layer(V, D)
     x = np.float32(np.random.default_rng(1).standard_normal((M, D)))
     logits = embedding(x, reverse=True)
-    assert_within(logits, np.float64(x) @ np.float64(table.T), tolerances.gemm(x, table.T))
+    assert_within(logits, np.float64(x) @ np.float64(table.T), Bounds().gemm(x, table.T))
     tail = TokenEmbedding(buffers.pad_columns(table[_CHUNK - 3 :]), D)
     assert_same_bits(logits[-9:, _CHUNK - 3 :], tail(x[-9:], reverse=True))
 

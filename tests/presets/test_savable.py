@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from weights.model_files import CONFIG, random_arrays
 
+from npbert.dtype_policy import DTypePolicy
 from npbert.errors import ConfigError
 from npbert.presets import load_preset
-from npbert.presets.savable import Model, check_ending, check_shard_size
+from npbert.presets.savable import Model, check_ending, check_shard_size, saved_dtype, saved_policy
 from npbert.presets.save import save_preset
 
 
@@ -56,4 +57,22 @@ def test_shard_sizes(tmp_path: Path, size: object):
 
 def test_dtypes(tmp_path: Path):
     with pytest.raises(ConfigError, match="cannot be saved in this dtype"):
-        save_preset(tmp_path, model(), dtype="float64")
+        save_preset(tmp_path, model(), dtype="int8")
+
+
+@pytest.mark.parametrize(
+    ("policy", "own", "in_keras"),
+    [
+        ("float32", "float32", "float32"),
+        ("float64", "float64", "float64"),
+        ("bfloat16", "bfloat16", "bfloat16"),
+        ("mixed_float16", "float32", "mixed_float16"),
+        ("float16_from_float32", "float16", "float32"),
+    ],
+)
+def test_what_is_written_of_a_policy(policy: str, own: str, in_keras: str):
+    ours = dataclasses.replace(model(), policy=DTypePolicy(policy))
+    assert saved_dtype(ours, None) == own
+    assert saved_policy(ours, own) == in_keras
+    for dtype in {"float32", "float64", "float16"} - {own}:
+        assert saved_dtype(ours, dtype) == saved_policy(ours, dtype) == dtype

@@ -18,12 +18,13 @@ from npbert.presets.archive import load_archive
 from npbert.presets.savable import Model
 from npbert.presets.save import save_archive, save_preset, save_weights
 from npbert.weights import keras_h5
+from npbert.weights.dtypes import ITEM_BYTES
 from npbert.weights.names import tensors
 
 ARRAYS = random_arrays()
 ERF = dataclasses.replace(CONFIG, activation="gelu", layer_norm_epsilon=1e-5)
-SMALL = 1e-6
-"""GiB: some 1,000 bytes."""
+SMALL = 2e-6
+"""GiB: some 2,000 bytes."""
 
 
 def model(config=CONFIG, arrays=ARRAYS, pooler=True) -> Model:
@@ -39,15 +40,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ITEM_BYTES)
 @pytest.mark.parametrize("max_shard_size", [10, SMALL, None])
 def test_there_and_back(tmp_path: Path, dtype: str, max_shard_size: float | None):
     save_preset(tmp_path / "a", model(), dtype=dtype, max_shard_size=max_shard_size)
     loaded = load_preset(tmp_path / "a")
     assert loaded.config == CONFIG
-    assert loaded.dtype == dtype
+    assert loaded.dtype == loaded.policy.name == dtype
     assert loaded.weights is not None
-    assert_same(loaded.weights, ARRAYS)
+    assert_same(loaded.weights, ARRAYS, dtype)
     assert ("model.weights.json" in names(tmp_path / "a")) == (max_shard_size == SMALL)
 
 
@@ -211,11 +212,11 @@ def test_the_ending_of_archives(tmp_path: Path):
         save_archive(tmp_path / "a.zip", model())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ITEM_BYTES)
 def test_archives(tmp_path: Path, dtype: str):
     save_archive(tmp_path / "a.keras", model(), dtype=dtype)
     loaded = load_archive(tmp_path / "a.keras")
-    assert (loaded.config, loaded.dtype) == (CONFIG, dtype)
+    assert (loaded.config, loaded.dtype, loaded.policy.name) == (CONFIG, dtype, dtype)
     assert loaded.weights is not None
-    assert_same(loaded.weights, ARRAYS)
+    assert_same(loaded.weights, ARRAYS, dtype)
     assert names(tmp_path) == ["a.keras"]

@@ -13,13 +13,14 @@ from npbert.presets import load_preset
 from npbert.presets.savable import Model
 from npbert.presets.save import save_preset
 from npbert.presets.save_hugging_face import hugging_face_object, save_hugging_face
+from npbert.weights.dtypes import ITEM_BYTES
 
 ARRAYS = random_arrays()
 BARE = {name: a for name, a in ARRAYS.items() if not name.startswith("pooled_dense/")}
 ERF = dataclasses.replace(CONFIG, activation="gelu", layer_norm_epsilon=1e-5, dropout=0.25)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ITEM_BYTES)
 @pytest.mark.parametrize("config", [CONFIG, ERF], ids=["tanh", "erf"])
 @pytest.mark.parametrize("arrays", [ARRAYS, BARE], ids=["whole", "no pooler"])
 def test_there_and_back(tmp_path: Path, dtype: str, config, arrays):
@@ -28,6 +29,7 @@ def test_there_and_back(tmp_path: Path, dtype: str, config, arrays):
     loaded = load_preset(tmp_path / "a")
     assert (loaded.config, loaded.dtype, loaded.kind) == (config, dtype, "hugging_face")
     assert loaded.weights is not None
+    assert loaded.policy.name == "float32"
     assert_same(loaded.weights, arrays)
     names = {path.name for path in (tmp_path / "a").iterdir()}
     assert names == {"config.json", "model.safetensors"}

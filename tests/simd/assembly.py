@@ -3,8 +3,10 @@
 A tile is vector code that names no machine: its LLVM IR, compiled once by Numba, is handed to
 LLVM's other targets. Run as a program, this prints the IR of each width, or of kernels, as JSON::
 
-    python assembly.py ISA tiles [tile_rows tile_vectors]
+    python assembly.py ISA STORED [tile_rows tile_vectors]
     python assembly.py ISA kernels
+
+STORED is the dtype that the tile's weights are stored in.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ class Machine(NamedTuple):
     def fma(self) -> str:
         """Matches a fused multiply-add of one such register."""
         if self.isa == "neon":
-            return rf"\bfmla(?:\.4s)?\s+(?:{self.register})"
-        return rf"\bvfmadd\d+ps\s.*(?:{self.register})"
+            return rf"\bfmla(?:\.\d[sd])?\s+(?:{self.register})"
+        return rf"\bvfmadd\d+p[sd]\s.*(?:{self.register})"
 
     @property
     def comment(self) -> str:
@@ -46,7 +48,7 @@ class Machine(NamedTuple):
         return r"\s+(?:;|//)" if self.isa == "neon" else r"\s+#"
 
 
-_X86, _NEON = "x86_64-", r"v\d+(?:\.4s)?\b|q\d+\b"
+_X86, _NEON = "x86_64-", r"v\d+(?:\.\d[sd])?\b|q\d+\b"
 MACHINES = {
     "skylake-avx512": Machine(_X86 + LINUX, "avx512", 16, r"%zmm\d+"),
     "znver4": Machine(_X86 + LINUX, "avx512", 16, r"%zmm\d+"),
@@ -70,9 +72,10 @@ class Loop(NamedTuple):
 
 
 def ir_of(isa: str, what: str, *shape: int) -> dict[str, str]:
-    """Name -> LLVM IR: of ``"tiles"``, each a function that does nothing else, or ``"kernels"``.
+    """Name -> LLVM IR: of tiles, each a function that does nothing else, or of ``"kernels"``.
 
-    ``shape``, rows and vectors, is a tile's other than that of ``isa``.
+    ``what`` is else the dtype of a tile's weights; ``shape``, rows and vectors, is a tile's other
+    than that of ``isa``.
     """
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     # No directory of entries: they would decide what this process compiles for.
@@ -89,21 +92,27 @@ def _main(name: str, what: str, *shape: str) -> None:
     if shape:
         rows, vectors = map(int, shape)
         isa.ISAS[name] = isa.ISAS[name]._replace(tile_rows=rows, tile_vectors=vectors)
-    if what == "tiles":
-        kernels = {str(w): _one_tile(w) for w in range(1, isa.ISAS[name].tile_vectors + 1)}
-    else:
+    if name == "neon":  # it has none of the features of the machine that makes the IR
+        triple, cpu, _ = isa.target()
+        isa.target = lambda: (triple, cpu, "")
+    if what == "kernels":
         kernels = _epilogues()
+    else:
+        widest = 1 if what == "float64" else isa.ISAS[name].tile_vectors
+        kernels = {str(width): _one_tile(width, what) for width in range(1, widest + 1)}
     print(json.dumps({each: _ir(kernel) for each, kernel in kernels.items()}))
 
 
-def _one_tile(width: int) -> Any:
-    """A kernel that is ``tile(width)``, whatever whole numbers it takes."""
+def _one_tile(width: int, stored: str) -> Any:
+    """A kernel that is the tile of this width, whatever whole numbers it takes."""
+    from npbert.simd import tile, widening
     from npbert.simd.kernel import Kernel
-    from npbert.simd.tile import tile
 
-    taken = list(inspect.signature(tile(width)._defn).parameters)[1:]  # but for `typing`
+    paces = widening.PACES if "16" in stored else tile.PACES
+    one = tile.tile(width, stored, paces)
+    taken = list(inspect.signature(one._defn).parameters)[1:]  # but for `typing`
     names = ", ".join(taken)
-    made: dict[str, Any] = {"tile": tile(width), "__name__": __name__}
+    made: dict[str, Any] = {"tile": one, "__name__": __name__}
     exec(f"def one_tile({names}):\n    tile({names})", made)
     return Kernel(made["one_tile"], f"void({', '.join(['int64'] * len(taken))})")
 
@@ -138,7 +147,7 @@ def assembly(ir: str, cpu: str) -> str:
 
 _LABEL = re.compile(r"^(\S+):")
 _JUMP = re.compile(r"^\s+(?:j\w+|b(?:\.\w+)?|cbn?z\s.*|tbn?z\s.*)\s+(\.?L\w+)$")
-_UNFUSED = re.compile(r"^\s+v?(?:mul|add)p[sd]\b|^\s+f(?:mul|add)(?:\.4s)?\s+v")
+_UNFUSED = re.compile(r"^\s+v?(?:mul|add)p[sd]\b|^\s+f(?:mul|add)(?:\.\d[sd])?\s+v")
 _FRAME = re.compile(r"^\s+(?:movq\s+%rsp, %rbp|mov\s+x29, sp|add\s+x29, sp.*)$")
 
 

@@ -1,8 +1,9 @@
-"""Run kernels on memory between guard pages, in a process of its own: ``guarded_run.py MODE``.
+"""Run kernels on memory between guard pages, in a process of its own: ``guarded_run.py MODE ...``.
 
-``cases`` runs every kernel on random cases, and prints a hash of all results; the other modes are
-mistakes made on purpose. What is about to be called is printed first, so that the last line of a
-process that died names the culprit.
+``cases`` takes the names of precisions, or ``KERNEL-PRECISION``; it runs these kernels on random
+cases, and prints a hash of each one's results. The other modes are mistakes made on purpose. What
+is about to be called is printed first, so that the last line of a process that died names the
+culprit.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import sys
 from typing import Any
 
 import numpy as np
-from ops.kernel_cases import CASES, kernels
+from ops.kernel_cases import CASES, ONE_PRECISION, kernels
 from simd.memory import GuardPages
 
-ROUNDS = 25
+from npbert.simd.precision import FLOAT32, PRECISIONS, Precision
+
+ROUNDS = {FLOAT32: 25}  # and else fewer: the source is the same
+_FEWER = 9
 
 MISTAKES = {
     "a": ("gemm_kernel", 1, lambda a: a[1:]),
@@ -36,39 +40,55 @@ def call(kernel: Any, case: Any, *, after: bool) -> list[bytes]:
     return [arguments[i].tobytes() for i in case.written]
 
 
-def cases() -> None:
-    digest = hashlib.sha256()
-    for name, kernel in kernels().items():
-        for seed in range(ROUNDS):
-            results = []
-            for after in (False, True):
-                print(f"{name}, seed {seed}, guard {'after' if after else 'before'}", flush=True)
-                case = CASES[name](np.random.default_rng(seed))
-                results.append(call(kernel, case, after=after))
-            assert results[0] == results[1], "the bits depend on where the arrays lie"
-            for index, value in zip(case.written, results[0], strict=True):
-                if index in case.results:
-                    digest.update(value)
-    print(digest.hexdigest())
+def cases(*names: str) -> None:
+    for name in names:
+        one, _, of = name.rpartition("-")
+        precision = PRECISIONS[of]
+        alike = set() if precision == FLOAT32 else ONE_PRECISION
+        for kernel in [one] if one else sorted(kernels().keys() - alike):
+            print(f"{kernel}-{of}: {digest(kernel, precision)}", flush=True)
 
 
-def plant(mistake: str) -> None:
+def digest(name: str, precision: Precision) -> str:
+    """SHA-256 of all results of a kernel."""
+    found, kernel = hashlib.sha256(), kernels()[name][precision]
+    for seed in range(ROUNDS.get(precision, _FEWER)):
+        results = []
+        for after in (False, True):
+            print(f"{kernel.name}, seed {seed}, guard {'after' if after else 'before'}", flush=True)
+            case = CASES[name](np.random.default_rng(seed), precision)
+            results.append(call(kernel, case, after=after))
+        assert results[0] == results[1], "the bits depend on where the arrays lie"
+        for index, value in zip(case.written, results[0], strict=True):
+            if index in case.results:
+                found.update(value)
+    return found.hexdigest()
+
+
+def plant(mistake: str, precision: Precision) -> None:
     """Right arguments, but for one array that is too short by a row, a column or an element."""
     name, index, cut = MISTAKES[mistake]
-    random = np.random.default_rng(1)
-    case = CASES[name](random)
+    random, kernel = np.random.default_rng(1), kernels()[name][precision]
+    case = CASES[name](random, precision)
     while name == "gemm_kernel" and (
         case.arguments[10] != 1 or 0 in {x.shape[0] for x in case.arguments[5:7]}
     ):
-        case = CASES[name](random)  # one with bias and residual, in one part
+        case = CASES[name](random, precision)  # one with bias and residual, in one part
     guarded = GuardPages(after=mistake != "before")
     arguments = [guarded(x) if isinstance(x, np.ndarray) else x for x in case.arguments]
-    kernels()[name](*arguments)
+    kernel(*arguments)
     print(mistake, flush=True)
     arguments[index] = cut(arguments[index])
-    kernels()[name](*arguments)
+    kernel(*arguments)
     print("nobody noticed", flush=True)
 
 
+def main(mode: str, *names: str) -> None:
+    if mode == "cases":
+        cases(*names)
+    else:
+        plant(mode, PRECISIONS[names[0]] if names else FLOAT32)
+
+
 if __name__ == "__main__":
-    cases() if sys.argv[1] == "cases" else plant(sys.argv[1])
+    main(*sys.argv[1:])

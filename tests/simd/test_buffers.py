@@ -16,7 +16,7 @@ def test_padded(columns, expected):
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (0, 16), (3, 0), (1,), (3, 5), (2, 3, 7)])
-@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint16, np.uint8])
 @pytest.mark.parametrize("make", [empty, zeros])
 def test_shape_dtype_and_alignment(make, shape, dtype):
     for _ in range(5):
@@ -36,14 +36,33 @@ def test_buffers_do_not_overlap():
     assert [float(array.sum()) for array in arrays] == [15.0 * value for value in range(20)]
 
 
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=3))
-def test_pad_columns(shape):
-    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@given(shape=st.lists(st.integers(0, 20), min_size=1, max_size=3))
+def test_pad_columns(shape, kind):
+    x = np.random.default_rng(0).standard_normal(shape).astype(kind)
     out = pad_columns(x)
+    assert out.dtype == kind
     assert out.shape == (*shape[:-1], padded(shape[-1]))
     assert out.size == 0 or out.ctypes.data % ALIGNMENT == 0
     assert np.array_equal(out[..., : shape[-1]], x)
     assert not out[..., shape[-1] :].any()
+
+
+@pytest.mark.parametrize(
+    ("given_", "asked", "expected"),
+    [
+        (np.float16, None, np.float32),
+        (np.int64, None, np.float32),
+        (np.float64, np.float32, np.float32),
+        (np.float32, np.float64, np.float64),
+        (np.uint16, np.uint16, np.uint16),
+    ],
+)
+def test_pad_columns_makes_the_type_asked_for(given_, asked, expected):
+    x = np.arange(6).reshape(2, 3).astype(given_)
+    out = pad_columns(x, asked)
+    assert out.dtype == expected
+    assert np.array_equal(out[:, :3], x)
 
 
 def test_pad_columns_copies():

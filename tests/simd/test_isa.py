@@ -72,8 +72,12 @@ def test_garbage(monkeypatch, garbage):
 )
 def test_the_tile_fits_the_registers(name, registers, per_vector):
     """The accumulators, one row of ``b``, and one broadcast value of ``a``."""
-    _, rows, vectors = ISAS[name]
+    isa = ISAS[name]
+    rows, vectors = isa.tile_rows, isa.tile_vectors
     assert (rows * vectors + vectors) * per_vector + 1 <= registers
+    # Doubles take twice as many; there it may be one of ``b``, and the values of ``a``.
+    beside = min(2 * per_vector + 1, 1 + isa.tile_rows_64)
+    assert isa.tile_rows_64 * 2 * per_vector + beside <= registers
 
 
 # -- the choice between what is on disk ------------------------------------------------------------

@@ -69,7 +69,8 @@ def classifier(classes: int = CLASSES, **settings: Any) -> BertTextClassifier:
 
 def masked_lm(**settings: Any) -> BertMaskedLM:
     """A masked LM with a preprocessor and a lively head."""
-    made = BertMaskedLM(backbone(), BertMaskedLMPreprocessor(tokenizer(), LENGTH), **settings)
+    encoder = settings.pop("backbone", None) or backbone()
+    made = BertMaskedLM(encoder, BertMaskedLMPreprocessor(tokenizer(), LENGTH), **settings)
     made.set_head_weights(lively(masked_lm_tensors(made.backbone.config), 3))
     return made
 

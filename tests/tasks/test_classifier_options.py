@@ -21,8 +21,8 @@ def test_what_is_taken():
     [
         (options.activation, ("softmx",), "linear, softmax, sigmoid, tanh(.|\n)*'softmax'"),
         (options.activation, (5,), "unknown activation '5'"),
-        (options.dropout, (1.5,), r"dropout must be a number in \[0, 1\](.|\n)*1.5"),
-        (options.dropout, (True,), "dropout must be"),
+        (options.dropout, (1.5,), r"dropout must be a number in \[0, 1\](.|\n)*1.5 \(float\)"),
+        (options.dropout, (True,), r"dropout must be(.|\n)*True \(bool\)"),
         (options.labels, (["a"], 2), "one str for each class(.|\n)*2 of them"),
         (options.labels, ("ab", 2), "one str for each class"),
         (options.labels, (5, 2), "one str for each class"),

@@ -49,6 +49,7 @@ def test_info_is_ready_for_json(tiny: Embedder, directory: Path) -> None:
     assert (info["dimension"], info["pooling"]) == (CONFIG.hidden_dim, "mean")
     assert (info["normalize"], info["similarity_fn_name"]) == (True, "dot")
     assert (info["prompts"], info["default_prompt_name"]) == (PROMPTS, "query")
+    assert info["dtype"] == "float32"
     assert info["parameters"] == tiny.backbone.count_params()
     assert (info["num_threads"], info["num_threads_source"]) == (2, "the num_threads argument")
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from text.tiny_model import VOCABULARY
@@ -40,6 +43,20 @@ def test_a_tokenizer_that_sees_the_mask():
     assert found.tokenizer.encode(["thé [MASK]"], LENGTH).ids[0].tolist() == [2, THE, MASK, 3]
     assert (found.sequence_length, found.truncate) == (LENGTH, "waterfall")
     assert reader_of_masks(found) is found
+
+
+def test_a_tokenizer_that_sees_the_mask_is_made_once():
+    plain = BertMaskedLMPreprocessor(tokenizer(), LENGTH)
+    made = reader_of_masks(plain).tokenizer
+    plain.sequence_length = 5
+    again = reader_of_masks(plain)
+    assert (again.tokenizer, again.sequence_length) == (made, 5)
+    plain.tokenizer = tokenizer(strip_accents=True)
+    assert reader_of_masks(plain).tokenizer.settings.strip_accents
+    gone = weakref.ref(made)
+    del made, again, plain
+    gc.collect()
+    assert gone() is None
 
 
 def test_places():

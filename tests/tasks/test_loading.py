@@ -42,8 +42,10 @@ def archive(preset, path):
 
 def test_a_preset(preset):
     source, backbone = open_preset(preset, **OPTIONS)
-    assert source == ("keras", preset, True, True)
+    assert source == ("keras", preset, True, True, "float32")
     assert backbone.config == KERAS
+    source, backbone = open_preset(preset, **{**OPTIONS, "dtype": "bfloat16_from_float32"})
+    assert (source.dtype, backbone.dtype_policy.name) == ("bfloat16", "bfloat16_from_float32")
     found = read(preset)
     assert type(found) is BertTextClassifierPreprocessor
     assert (found.sequence_length, found.tokenizer.settings.lowercase) == (LENGTH, True)

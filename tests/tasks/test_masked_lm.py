@@ -201,7 +201,7 @@ def test_weights():
     ("arguments", "words"),
     [
         ({"intermediate_activation": "relu"}, "unknown intermediate_activation 'relu'"),
-        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon must be a number"),
+        ({"layer_norm_epsilon": 0}, r"layer_norm_epsilon must be a number in \[1e-38, 1\]"),
         ({"layer_norm_epsilon": None}, "layer_norm_epsilon must be a number"),
         ({"num_classes": 2}, "unknown argument 'num_classes'"),
         ({"preprocessor": classifier().preprocessor}, "None or a BertMaskedLMPreprocessor"),

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from text.tiny_model import CONFIG, WORDS, write_tiny_model
 
-from npbert import Embedder
+from npbert import BertBackbone, Embedder, config
 from npbert.errors import ConfigError, ModelFileError
 from npbert.tasks.model_files import load_backbone
+from npbert.tasks.text_embedder import BertTextEmbedder
+from tasks.task_models import backbone as tiny_backbone
+from tasks.tiny_keras import preprocessor as tiny_preprocessor
 
 pytestmark = pytest.mark.kernel  # loading a model packs weights for the machine's kernels
 
@@ -31,6 +34,33 @@ def test_a_loaded_backbone(directory: Path) -> None:
         Embedder(backbone, activation="gelu_approximate")
     with pytest.raises(ConfigError, match="num_threads cannot be changed on a model that is"):
         Embedder(backbone, num_threads=2)
+    assert Embedder(backbone, dtype="float32").backbone is backbone
+    with pytest.raises(ConfigError) as caught:
+        Embedder(backbone, dtype="bfloat16")
+    assert str(caught.value) == (
+        "dtype cannot be changed on a model that is loaded.\n"
+        "  received: 'bfloat16'\n"
+        "  expected: None or 'float32', which the model has\n"
+        "  fix:      BertBackbone.from_preset(..., dtype='bfloat16')"
+    )
+
+
+def test_float32_unless_another_dtype_is_asked_for(directory: Path, tmp_path: Path) -> None:
+    """Also of a Keras preset that was saved in another."""
+    BertTextEmbedder(tiny_backbone(dtype="bfloat16"), tiny_preprocessor()).save_to_preset(tmp_path)
+    assert BertBackbone.from_preset(tmp_path).dtype_policy.name == "bfloat16"
+    for path in (directory, tmp_path):
+        assert load_backbone(path, None, 1).dtype_policy.name == "float32"
+        stored = load_backbone(path, None, 1, "bfloat16_from_float32")
+        assert stored.dtype_policy.name == "bfloat16_from_float32"
+    config.set_dtype_policy("float16_from_float32")
+    try:
+        assert load_backbone(directory, None, 1).dtype_policy.name == "float16_from_float32"
+        assert load_backbone(directory, None, 1, "float32").dtype_policy.name == "float32"
+    finally:
+        config.set_dtype_policy(None)
+    with pytest.raises(ConfigError, match="dtype is not one that npbert has"):
+        Embedder(directory, dtype="int8")
 
 
 def test_activation_is_the_models_unless_replaced(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,19 +77,39 @@ def test_one_vector_is_one_row_and_zeros_are_like_nothing() -> None:
 def test_other_real_dtypes_and_layouts() -> None:
     a = draw(5, 18)
     expected = similarity(a, a)
-    for same in (a.astype(np.float64), np.asfortranarray(a), a.tolist(), a.astype(">f4")):
-        assert similarity(same, same).tobytes() == expected.tobytes()
+    wide = a.astype(np.float64)
+    for same in (np.asfortranarray(a), a.tolist(), a.astype(">f4")):
+        for other in (same, wide):  # float64 only where both are
+            assert similarity(same, other).tobytes() == expected.tobytes()
+    for dtype in (np.float16, ml_dtypes.bfloat16):
+        short = a.astype(dtype)
+        same = similarity(short.astype(np.float32), a)
+        assert similarity(short, a).tobytes() == same.tobytes()
     assert similarity([[1, 0]], [[0, 3], [2, 0]]).tolist() == [[0, 1]]
     assert similarity([[1, 0]], [[0, 3], [2, 0]], "manhattan").tolist() == [[-4, -1]]
 
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("function", SIMILARITIES)
+def test_vectors_of_float64(function: str) -> None:
+    a, b = np.float64(draw(7, 137)), np.float64(draw(50, 137))
+    found = similarity(a, b, function)
+    assert found.dtype == np.float64
+    expected = definition(a, b, function)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    pairs = similarity_pairwise(a, b[:7], function)
+    assert pairs.tobytes() == np.diagonal(found[:, :7]).tobytes()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("function", SIMILARITIES)
 @pytest.mark.parametrize(("A", "B", "D"), [(0, 3, 5), (3, 0, 5), (0, 0, 5), (2, 3, 0)])
 def test_nothing_to_compare(function: str, A: int, B: int, D: int) -> None:
-    found = similarity(np.zeros((A, D)), np.zeros((B, D)), function)
-    assert found.tolist() == [[0] * B] * A
-    assert similarity_pairwise(np.zeros((A, D)), np.zeros((A, D)), function).tolist() == [0] * A
+    a, b = np.zeros((A, D), np.float32), np.zeros((B, D), np.float32)
+    assert similarity(a, b, function).tolist() == [[0] * B] * A
+    assert similarity_pairwise(a, a, function).tolist() == [0] * A
+    exact = similarity(np.float64(a[:0]), np.float64(b), function)
+    assert (exact.shape, exact.dtype) == ((0, B), np.float64)
 
 
 def test_different_widths_and_numbers() -> None:

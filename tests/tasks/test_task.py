@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from npbert.engine import forward
+from npbert.simd.kernel import Kernel
 from npbert.tasks.masked_lm import BertMaskedLM
 from npbert.tasks.readers import TextReader
 from npbert.tasks.task import encode_with
 from npbert.tasks.text_classifier import BertTextClassifier
 from npbert.text.limits import Limit
 from npbert.text.preprocessors import BertTextClassifierPreprocessor
-from tasks.task_models import LENGTH, PAIRS, classifier, masked_lm, tokenizer
+from tasks.task_models import LENGTH, PAIRS, backbone, classifier, masked_lm, tokenizer
 
 
 @pytest.mark.parametrize("truncate", ["round_robin", "waterfall"])
@@ -46,13 +47,18 @@ def test_hugging_face_s_padding_is_not_masked():
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("policy", ["float32", "bfloat16"])
 @pytest.mark.parametrize("task", [classifier, masked_lm])
-def test_prepare_makes_every_kernel_ready(task, monkeypatch):
-    asked: list[object] = []
-    monkeypatch.setattr(forward, "prepare", lambda kernels: asked.extend(kernels))
-    task().prepare()
-    made = task()
-    assert {*asked} >= {*forward.KERNELS, *made._kernels()}
+def test_prepare_makes_every_kernel_ready(task, policy, monkeypatch):
+    made, called = task(backbone=backbone(dtype=policy)), set[Kernel]()
+    made.prepare()
+    run = Kernel.__call__
+    monkeypatch.setattr(Kernel, "__call__", lambda *args: (called.add(args[0]), run(*args))[1])
+    asked: list[Kernel] = []
+    monkeypatch.setattr(forward, "prepare", asked.extend)
+    made.prepare()
+    made.fill_mask("[MASK]") if task is masked_lm else made.classify(["the mill"])
+    assert called <= {*asked}
 
 
 def test_weights_are_copies():

@@ -149,6 +149,10 @@ def test_the_vocabulary() -> None:
     for wrong in (-1, 20):
         with pytest.raises(InputError, match="no such id"):
             ours.id_to_token(wrong)
+    with pytest.raises(InputTypeError, match=r"a token id must be an int[\s\S]*'a' \(str\)"):
+        ours.id_to_token("a")  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match=r"a token id must be an int[\s\S]*1\.0 \(float\)"):
+        ours.decode([5, 1.0], skip_special_tokens=False)  # type: ignore[list-item]
 
 
 def test_special_tokens() -> None:

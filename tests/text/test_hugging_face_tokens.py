@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,24 @@ def test_ids_and_tokens_of_the_vocabulary() -> None:
     for id in (-1, len(VOCABULARY), 2**40):
         with pytest.raises(InputError, match=rf"no such id[\s\S]*{id}[\s\S]*0 <= id < 32"):
             TINY.id_to_token(id)
+
+
+@pytest.mark.parametrize("wrong", ["a", 1.0, True, None])
+def test_what_is_no_id(wrong: Any) -> None:
+    words = rf"a token id must be an int[\s\S]*{wrong!r} \({type(wrong).__name__}\)[\s\S]*an int"
+    with pytest.raises(InputTypeError, match=words):
+        TINY.id_to_token(wrong)
+    with pytest.raises(InputTypeError, match=words):
+        TINY.decode([5, wrong], skip_special_tokens=False)
+
+
+def test_ids_without_a_token() -> None:
+    for id in (-1, 2**32):
+        with pytest.raises(InputError, match=rf"no such id[\s\S]*{id}[\s\S]*0 <= id < 32"):
+            TINY.decode([5, id], skip_special_tokens=False)
+    the = VOCABULARY.index("the")
+    assert TINY.decode([the, 2**20], skip_special_tokens=False) == "the"
+    assert TINY.decode(np.array([the]), skip_special_tokens=False) == "the"  # type: ignore[arg-type]
 
 
 # -- special tokens --------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from npbert.config import BertConfig
+from npbert.dtype_policy import numpy_dtype
 from npbert.weights.names import tensors
 
 PRESETS = Path(__file__).resolve().parents[2] / "golden" / "presets"
@@ -101,15 +102,17 @@ def write_safetensors(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     return path
 
 
-def assert_same(loaded: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    """Equal bits, and arrays a caller may keep and write to."""
+def assert_same(
+    loaded: dict[str, np.ndarray], expected: dict[str, np.ndarray], dtype: str = "float32"
+) -> None:
+    """Equal bits, once rounded to ``dtype``, and arrays a caller may keep and write to."""
     assert loaded.keys() == expected.keys()
     for name, array in loaded.items():
-        assert array.dtype == np.dtype(np.float32), name
+        assert array.dtype == numpy_dtype(dtype), name
         assert array.dtype.isnative, name
         assert array.flags.c_contiguous, name
         assert array.flags.writeable, name
-        assert array.tobytes() == expected[name].astype(np.float32).tobytes(), name
+        assert array.tobytes() == expected[name].astype(numpy_dtype(dtype)).tobytes(), name
 
 
 def shard_h5(whole: Path, index: Path, shards: int) -> Path:

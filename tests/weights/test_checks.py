@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
+from npbert.dtype_policy import numpy_dtype
 from npbert.errors import WeightError
-from npbert.weights.checks import Place, bfloat16_to_float32, collect, to_float32, unique_keys
+from npbert.weights.checks import Place, collect, collect_given, unique_keys
 
 WHERE = Path("model.safetensors")
 PLACES = [Place(f"layer_{i}/kernel", f"layer.{i}.weight", (2, 3)) for i in range(7)]
 
 
-def _collect(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return collect(
-        PLACES, stored, shape_of=lambda a: a.shape, read=lambda _, a: to_float32(a), where=WHERE
-    )
+def _collect(stored: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
+    return collect(PLACES, stored, shape_of=np.shape, read=lambda _, a: a, where=WHERE, dtype=dtype)
 
 
 def _stored() -> dict[str, np.ndarray]:
@@ -113,24 +113,76 @@ def test_a_layer_norm_that_was_never_trained_or_has_one_feature():
     _gammas(a=[1, 1, 1], b=[7], c=[0, 0, 0.5])
 
 
-def test_float64_past_the_range_of_float32_is_not_finite():
-    with pytest.raises(WeightError, match="has 1 value not finite in float32"):
-        _collect(_stored() | {"layer.0.weight": np.array([[1, 2, 3], [4, 1e39, 6]])})
+def test_float64_past_the_range_of_float32():
+    stored = _stored() | {"layer.0.weight": np.array([[1, 2, 3], [4, 1e39, 6]])}
+    with pytest.raises(WeightError, match="'layer_0/kernel' has values too large for float32"):
+        _collect(stored)
+    assert _collect(stored, "float64")["layer_0/kernel"][1, 1] == 1e39
+    stored["layer.0.weight"][0, 2] = np.nan
+    with pytest.raises(WeightError, match="has 1 value not finite in float64"):
+        _collect(stored)
+
+
+def test_a_layer_norm_is_looked_at_before_it_is_rounded():
+    """A trained one may have one number everywhere in 16 bits."""
+    gamma = np.array([2.001, 2.002], np.float32)
+    place = Place("b/gamma", "b", (2,))
+    loaded = collect(
+        [place], {"b": gamma}, shape_of=np.shape, read=lambda _, a: a, where="x", dtype="bfloat16"
+    )
+    assert loaded["b/gamma"].astype(float).tolist() == [2, 2]
+
+
+# -- what a user gives -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        [[1.5, -2, 0.25]],
+        np.array([[3, 0, 250]], np.uint8),
+        np.array([[-128, 0, 7]], np.int8),
+        np.array([[1.5, -2, 0.25]], np.longdouble),
+        np.array([[1.5, -2, 0.25]], ">f4"),
+        np.array([[1.5, -2, 0.25]], np.float16),
+        np.array([[1.5, -2, 0.25]], ml_dtypes.bfloat16),
+        np.array([[1.5], [-2], [0.25]]).T,
+    ],
+    ids=lambda given: np.asarray(given).dtype.str,
+)
+def test_copies_of_what_is_given(given, dtype: str):
+    copy = collect_given({"a/kernel": (1, 3)}, {"a/kernel": given}, dtype)["a/kernel"]
+    assert copy.dtype == numpy_dtype(dtype)
+    assert copy.dtype.isnative
+    assert copy.flags.c_contiguous
+    assert copy.astype(float).tolist() == np.asarray(given).astype(float).tolist()
+    copy[:] = 5
+    assert np.asarray(given)[0, 0] != 5
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ([["x", "y"]], "'a' does not hold real numbers"),
+        ([[1, 2], [3]], "'a' does not hold real numbers"),
+        (np.ones((1, 2), ml_dtypes.int4), "'a' does not hold real numbers"),
+        ([[1, np.nan]], "'a' has 1 value not finite in float64"),
+        ([[1, 70_000]], "'a' has values too large for float16"),
+        ([1, 2], "'a' has the wrong shape"),
+    ],
+)
+def test_what_cannot_be_given(given, what: str):
+    with pytest.raises(WeightError, match=what):
+        collect_given({"a": (1, 2)}, {"a": given}, "float16")
+
+
+def test_what_is_given_is_all_that_is_asked_for():
+    with pytest.raises(WeightError, match=r"1 tensor is missing(.|\n)*where: +the weights given"):
+        collect_given({"a": (1,)}, {}, "float32")
 
 
 def test_two_names_for_one_tensor():
     assert unique_keys([("a", "x.a"), ("b", "x.b")], WHERE) == {"a": "x.a", "b": "x.b"}
     with pytest.raises(WeightError, match=r"both mean 'a'(.|\n)*received: 'x.a' and 'y.a'"):
         unique_keys([("a", "x.a"), ("a", "y.a")], WHERE)
-
-
-def test_bfloat16_is_the_upper_half_of_float32():
-    bits = np.array([0x3F80, 0xC040, 0x0001, 0x7F80, 0x8000], np.uint16)
-    expected = np.array([1.0, -3.0, 2.0**-133, np.inf, -0.0], np.float32)
-    assert bfloat16_to_float32(bits).tobytes() == expected.tobytes()
-
-
-def test_to_float32_rounds_to_nearest_and_fixes_the_byte_order():
-    array = np.array([1 + 2.0**-25, 1 + 3 * 2.0**-25], ">f8")
-    assert to_float32(array).tolist() == [1.0, 1 + 2.0**-23]
-    assert to_float32(array).dtype.isnative

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npbert.errors import ModelFileError, UnsafeModelError
+from npbert.errors import ConfigError, ModelFileError, UnsafeModelError
 from npbert.weights import hugging_face, keras_h5
-from npbert.weights.files import HDF5_MAGIC, not_the_format, open_regular
+from npbert.weights.files import HDF5_MAGIC, not_the_format, open_regular, read_whole
 from npbert.weights.load_file import load_file
 
 from .model_files import CONFIG
@@ -69,6 +69,17 @@ def test_an_error_while_reading_is_not_hidden(tmp_path: Path):
 
     with pytest.raises(KeyError):
         _read(path, fail)
+
+
+def test_a_whole_file_has_a_limit(tmp_path: Path):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    assert read_whole(path, 7) == b"content"
+    message = rf"larger than 6 bytes\.\n  where:    {path}\n  fix:      check that it is the right"
+    with pytest.raises(ModelFileError, match=message):
+        read_whole(path, 6)
+    with pytest.raises(ConfigError, match=r"larger than 6 bytes(.|\n)*fix:      look"):
+        read_whole(path, 6, error=ConfigError, fix="look")
 
 
 def test_missing(tmp_path: Path):

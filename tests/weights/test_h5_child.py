@@ -29,7 +29,7 @@ def request(path: Path, what: str = "weights", **more: object) -> dict[str, Any]
     limits = {"memory": 1 << 30, "seconds": 60.0}
     config = dataclasses.asdict(CONFIG)
     asked = {"what": what, "path": str(path), "folder": None, "config": config, **limits, **more}
-    return asked | {"leave_out_layers": False}
+    return asked | {"leave_out_layers": False, "dtype": "float32"}
 
 
 def test_the_values_follow_in_keras_order(tmp_path: Path):

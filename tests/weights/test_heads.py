@@ -6,7 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
+from npbert.dtype_policy import numpy_dtype
 from npbert.errors import ModelFileError, UnsupportedModelError, WeightError
+from npbert.weights import untrusted
+from npbert.weights.dtypes import ITEM_BYTES
 from npbert.weights.heads import (
     OUTPUT_TABLE,
     classifier_tensors,
@@ -75,6 +78,32 @@ def test_keras_s_file(tmp_path, table):
     values = arrays(table)
     path = write_task(tmp_path / "task.weights.h5", table, values)
     assert_same(load_keras(path, table, CONFIG), values)
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ITEM_BYTES)
+def test_in_another_width(tmp_path, table, dtype):
+    values = arrays(table)
+    path = write_task(tmp_path / "task.weights.h5", table, values)
+    assert_same(load_keras(path, table, CONFIG, dtype), values, dtype)
+    assert_same(untrusted.read_head(path, table, CONFIG, dtype), values, dtype)
+    path = write_safetensors(tmp_path / "model.safetensors", in_hugging_face(table, values))
+    assert_same(load_hugging_face(path, table, dtype), values, dtype)
+
+
+@pytest.mark.parametrize("dtype", ITEM_BYTES)
+def test_tables_are_compared_as_they_are_rounded(tmp_path, dtype):
+    """The backbone's may be rounded, and float32 again."""
+    rng = np.random.default_rng(6)
+    table = rng.standard_normal((11, 12)).astype(np.float32)
+    named = in_hugging_face(MASKED_LM, arrays(MASKED_LM)) | {f"{DECODER}.weight": table}
+    path = write_safetensors(tmp_path / "model.safetensors", named)
+    shared = table.astype(numpy_dtype(dtype))
+    for embeddings in (shared, shared.astype(np.float32)):
+        backbone = SimpleNamespace(embeddings=embeddings)
+        for tied in (True, False):
+            head = load_hugging_face_masked_lm(path, MASKED_LM, backbone, tied=tied, dtype=dtype)
+            assert_same(head, arrays(MASKED_LM), dtype)
 
 
 @BOTH

@@ -1,4 +1,4 @@
-"""Keras's int8 weights -> float32."""
+"""Keras's int8 weights -> floats."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = [
 ]
 QUERY = "transformer_layer_1/self_attention_layer/query/kernel"
 SCALE = BY_NAME[QUERY].h5.removesuffix("0") + "2"
-WARNING = r"holds int8 weights\. They are loaded as float32, each divided by its scale"
+WARNING = r"holds int8 weights\. They are loaded as floats, each divided by its scale"
 
 
 def write(path: Path, names: list[str] = ALL) -> tuple[Path, dict[str, np.ndarray]]:
@@ -37,7 +37,7 @@ def write(path: Path, names: list[str] = ALL) -> tuple[Path, dict[str, np.ndarra
 
 
 @pytest.mark.parametrize("names", [ALL, [QUERY]])
-def test_becomes_float32_and_says_so(tmp_path: Path, names: list[str]):
+def test_becomes_floats_and_says_so(tmp_path: Path, names: list[str]):
     path, meant = write(tmp_path / "model.weights.h5", names)
     with pytest.warns(UserWarning, match=WARNING) as caught:
         loaded = keras_h5.load(path, CONFIG)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from npbert.errors import ModelFileError, UnsafeModelError
+from npbert.weights import module_list
 from npbert.weights.module_list import (
     Module,
     model_folder,
@@ -46,6 +47,12 @@ def test_where_the_transformer_is_and_back(tmp_path: Path) -> None:
     old = tmp_path / "0_Transformer"
     assert (transformer_folder(tmp_path), model_folder(old)) == (old, tmp_path)
     assert model_folder(tmp_path / "other") == tmp_path / "other"
+
+
+def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module_list, "_MAX_BYTES", 9)
+    with pytest.raises(ModelFileError, match="larger than 9 bytes"):
+        read_module_list(write(tmp_path, ("Transformer", "")))
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '[{"type": "T", "path": "../x"}]'])

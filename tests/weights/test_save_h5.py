@@ -12,12 +12,13 @@ import pytest
 from npbert.errors import ConfigError
 from npbert.weights import keras_h5
 from npbert.weights.atomic import replacing
+from npbert.weights.dtypes import ITEM_BYTES
 from npbert.weights.names import tensors
 from npbert.weights.save_h5 import GIB, write_h5, write_shards
 
 from .model_files import CONFIG, PRESETS, assert_same, golden, random_arrays
 
-DTYPES = ("float32", "float16", "bfloat16")
+DTYPES = ("float32", "float64", "float16", "bfloat16")
 ARRAYS = random_arrays()  # every element exact in the narrow dtypes too
 
 
@@ -55,8 +56,8 @@ def test_there_and_back(tmp_path: Path, dtype: str):
     assert_same(keras_h5.load(tmp_path / "a.h5", CONFIG), ARRAYS)
     with h5py.File(tmp_path / "a.h5") as file:
         dataset = file["/layers/dense/vars/0"]
-        width = {"float32": "<f4", "float16": "<f2", "bfloat16": "|V2"}[dtype]
-        assert dataset.dtype.str == width
+        widths = {"float32": "<f4", "float64": "<f8", "float16": "<f2", "bfloat16": "|V2"}
+        assert dataset.dtype.str == widths[dtype]
         assert dict(dataset.attrs) == ({"dtype": "bfloat16"} if dtype == "bfloat16" else {})
 
 
@@ -70,7 +71,7 @@ def shards(folder: Path, dtype: str, max_bytes: float) -> list[Path]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shards(tmp_path: Path, dtype: str):
-    size = 2 if dtype != "float32" else 4
+    size = ITEM_BYTES[dtype]
     paths = shards(tmp_path, dtype, 160 * size)
     assert [path.name for path in paths] == [f"model_{i:05}.weights.h5" for i in range(len(paths))]
     assert len(paths) > 5

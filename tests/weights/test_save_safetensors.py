@@ -18,7 +18,7 @@ from npbert.weights.save_safetensors import to_hugging_face, write_safetensors
 from . import model_files
 from .model_files import CONFIG, assert_same, random_arrays
 
-DTYPES = ("float32", "float16", "bfloat16")
+DTYPES = ("float32", "float64", "float16", "bfloat16")
 ARRAYS = random_arrays()
 BARE = {name: a for name, a in ARRAYS.items() if not name.startswith("pooled_dense/")}
 
@@ -55,8 +55,8 @@ def test_the_data_is_aligned_and_in_order(tmp_path: Path, dtype: str):
     header = json.loads(content[8 : 8 + length])
     assert length % 8 == 0
     assert list(header) == ["__metadata__", *(t.hugging_face for t in tensors(CONFIG))]
-    code = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}[dtype]
-    assert {entry["dtype"] for name, entry in header.items() if name[0] != "_"} == {code}
+    codes = {"float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16"}
+    assert {entry["dtype"] for key, entry in header.items() if key[0] != "_"} == {codes[dtype]}
 
 
 def test_the_layout_is_the_inverse_of_reading():

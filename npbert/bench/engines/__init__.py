@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from npbert.bench.checks import TOLERANCE
 from npbert.errors import ConfigError
 
 if TYPE_CHECKING:
     from npbert.bench.engines.base import Engine
 
 TANH: Final = "gelu_approximate"
+STORED: Final = {"bfloat16": 0.2, "float16": 0.03}
+"""Weights of so many bits: how far that may move a number of order 1, a dozen layers later."""
 _HASWELL: Final = (
     "+avx,+avx2,+fma,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+bmi,+bmi2,+f16c,+popcnt,+lzcnt"
 )
@@ -40,6 +43,8 @@ class Entry(NamedTuple):
         ragged: how it takes a ragged batch: names of `npbert.bench.experiments.RAGGED`.
         avx2: the environment that keeps it from AVX-512, or None where there is none.
         race: False for what is only looked at.
+        named: True for what races only if it is named.
+        tolerance: the largest difference from its reference that is rounding.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Entry(NamedTuple):
     ragged: Sequence[str] = ("padded", "sorted")
     avx2: Mapping[str, str] | None = None
     race: bool = True
+    named: bool = False
+    tolerance: float = TOLERANCE
 
     @property
     def reference(self) -> str:
@@ -90,6 +97,20 @@ _LISTED: Final = (
         activation=TANH,
         works=("shape",),
         avx2=NPBERT_AVX2,
+    ),
+    *(
+        Entry(
+            f"npbert-{stored}",
+            "of_npbert:Npbert",
+            f"this library with weights stored in {stored}, computing in float32",
+            {},
+            {"dtype": f"{stored}_from_float32"},
+            ragged=("ragged",),
+            avx2=NPBERT_AVX2,
+            named=True,
+            tolerance=tolerance,
+        )
+        for stored, tolerance in STORED.items()
     ),
     Entry(
         "onnxruntime",
@@ -166,7 +187,7 @@ ENGINES: Final = {entry.name: entry for entry in _LISTED}
 
 
 def choose(names: Sequence[str]) -> list[Entry]:
-    """The engines of these names, all that can race for none; npbert is always among them.
+    """The engines of these names, for none all but a few; npbert is always among them.
 
     A name also stands for all that begin with it: ``torch`` for torch-eager and the others.
 
@@ -175,7 +196,7 @@ def choose(names: Sequence[str]) -> list[Entry]:
     """
     racing = [entry for entry in ENGINES.values() if entry.race]
     if not names:
-        return racing
+        return [entry for entry in racing if not entry.named]
     wanted = set()
     for name in ("npbert", *names):
         found = [e.name for e in racing if e.name == name] or [

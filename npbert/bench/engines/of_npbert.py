@@ -12,14 +12,21 @@ from npbert.simd import isa
 
 
 class Npbert(Engine):
-    """`BertBackbone` and `Embedder`. Inputs are checked, and the pooler runs, inside the time."""
+    """`BertBackbone` and `Embedder`. Inputs are checked, and the pooler runs, inside the time.
+
+    Args:
+        dtype: of the model.
+    """
+
+    def __init__(self, dtype: str = "float32") -> None:
+        self._dtype = dtype
 
     def load(self, setup: Setup) -> None:
         overrides: dict[str, Any] = (
             {} if setup.activation is None else {"activation": setup.activation}
         )
         self._model = npbert.BertBackbone.from_preset(
-            setup.model, num_threads=setup.threads, **overrides
+            setup.model, num_threads=setup.threads, dtype=self._dtype, **overrides
         )
         self._model.prepare()
 
@@ -28,6 +35,7 @@ class Npbert(Engine):
             "kernels": isa.current().name,
             "numerics": str(npbert.NUMERICS),
             "activation": self._model.config.activation,
+            "dtype": self._model.dtype_policy.name,
         }
 
     def feed(self, batch: Batch) -> Any:

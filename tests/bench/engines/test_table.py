@@ -26,6 +26,12 @@ def test_npbert_is_always_there_and_with_keras_hub_its_gelu():
     assert names("keras-jax") == ["npbert", "npbert-tanh", "keras-jax"]
 
 
+def test_weights_of_16_bits_only_if_they_are_named():
+    assert names("npbert-bfloat16") == ["npbert", "npbert-bfloat16"]
+    entry = ENGINES["npbert-float16"]
+    assert (entry.reference, entry.options) == ("npbert", {"dtype": "float16_from_float32"})
+
+
 def test_one_name_for_several():
     assert names("torch") == ["npbert", "torch-eager", "torch-sdpa", "torch-compile"]
     assert names("openvino") == ["npbert", "openvino"]
