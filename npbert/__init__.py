@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from npbert import models as models
+    from npbert import parity as parity
     from npbert.backbone import Backbone as Backbone
     from npbert.backbone import BertBackbone as BertBackbone
     from npbert.tasks.embedder import Embedder as Embedder
@@ -61,12 +62,13 @@ __all__ = [
     "Embedder",
     "__version__",
     "models",
+    "parity",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return importlib.import_module("npbert.models")
+    if name in ("models", "parity"):
+        return importlib.import_module(f"npbert.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'npbert' has no attribute {name!r}")

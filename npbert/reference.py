@@ -2,7 +2,8 @@
 
 It computes in the dtype of its weights. In float64 it is the arbiter of every other path, and the
 place to read first: each line is one op of `npbert.ops`, and each `seen` names what that op made.
-Needs NumPy only. Source: keras_hub/src/models/bert/bert_backbone.py. Shapes: see `npbert.shapes`.
+Needs NumPy, and SciPy for the erf GELU. Source: keras_hub/src/models/bert/bert_backbone.py. Shapes:
+see `npbert.shapes`.
 """
 
 from __future__ import annotations

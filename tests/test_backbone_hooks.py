@@ -143,9 +143,8 @@ def test_hidden_states_and_attentions():
     found = model(batch, output_hidden_states=True, output_attentions=True)
     hidden, attentions = found.pop("hidden_states"), found.pop("attentions")
     same(found, outputs)
-    assert len(hidden) == 4 and len(attentions) == 3
+    assert (len(hidden), len(attentions)) == (4, 3)
     assert np.array_equal(hidden[0], cache["embeddings.layer_norm"])
     assert np.array_equal(hidden[3], outputs["sequence_output"])
     assert all(np.array_equal(attentions[i], cache[f"layer.{i}.probs"]) for i in range(3))
     assert model(batch, output_attentions=True).keys() == {*outputs, "attentions"}
-

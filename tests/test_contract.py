@@ -10,12 +10,14 @@ import hashlib
 import math
 import random
 
+import contract_numbers
 import contract_oracle
 import goldens
 import numpy as np
 import pytest
 
 import npbert
+from npbert.dtype_policy import DTypePolicy, numpy_dtype
 from npbert.simd import gemm
 
 HASHES = {  # of NUMERICS = 1
@@ -48,20 +50,27 @@ HEAD_HASHES = {  # of NUMERICS = 1: a case of a head, and a classifier's activat
 }
 
 
-def oracle(case):
+POLICY_CASES = [  # both GELUs and both of attention's paths
+    (policy, case)
+    for policy in goldens.POLICIES[1:]
+    for case in ("odd_width", "hf_odd_width_erf", "dropout_zero")
+    if case == "odd_width" or not policy.startswith("mixed_")
+]
+
+
+def oracle(case, policy="float32"):
     """The outputs of a golden case by the contract."""
-    config, weights = goldens.config(case), goldens.weights(case)
-    batch = goldens.inputs(case)
+    dtypes = DTypePolicy(policy)
+    contract = contract_oracle.CONTRACTS[policy.removeprefix("mixed_")]
+    config, batch = goldens.config(case), goldens.inputs(case)
+    weights = goldens.weights(case, numpy_dtype(dtypes.variable_dtype))
     rows = zip(*(batch[name].tolist() for name in ("token_ids", "segment_ids", "padding_mask")))
     computed = [
-        contract_oracle.forward(config, weights, ids, segments, [m != 0 for m in mask])
+        contract_oracle.forward(config, weights, ids, segments, [m != 0 for m in mask], contract)
         for ids, segments, mask in rows
     ]
-    sequence, pooled = zip(*computed)
-    return {
-        "sequence_output": np.array(sequence, np.float32),
-        "pooled_output": np.array(pooled, np.float32),
-    }
+    outputs = dict(zip(goldens.OUTPUTS, zip(*computed), strict=True))
+    return {name: np.array(each).astype(dtypes.compute_dtype) for name, each in outputs.items()}
 
 
 def assert_committed(case, outputs):
@@ -87,6 +96,13 @@ def test_kernels_have_the_bits_of_the_oracle(case):
     expected = oracle(case)
     goldens.assert_same_bits(goldens.backbone(case)(goldens.inputs(case)), expected)
     assert_committed(case, expected)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("policy", "case"), POLICY_CASES)
+def test_kernels_have_the_bits_of_the_oracle_in_every_policy(policy, case):
+    found = goldens.backbone(case, dtype=policy)(goldens.inputs(case))
+    goldens.assert_same_bits(found, oracle(case, policy))
 
 
 @pytest.mark.kernel
@@ -116,25 +132,41 @@ def test_heads_have_the_bits_of_the_oracle(case, activation):
 
 def test_the_oracle_without_cs_fma(monkeypatch):
     """Where the C library has no fmaf, its emulation gives the same bits."""
-    monkeypatch.setattr(contract_oracle, "fma", contract_oracle.fma_by_hand)
+    monkeypatch.setattr(contract_numbers, "fma", contract_numbers.fma_by_hand)
     assert_committed("odd_width", oracle("odd_width"))
 
 
-def test_both_fmas_round_once():
-    if contract_oracle.fma is contract_oracle.fma_by_hand:
-        pytest.skip("this C library has no fmaf to compare with")
+@pytest.mark.parametrize("bits", ["", "_64"])
+def test_both_fmas_round_once(bits):
+    fma, by_hand = (getattr(contract_numbers, f"fma{bits}{how}") for how in ("", "_by_hand"))
+    if fma is by_hand:
+        pytest.skip("this C library has none to compare with")
+    real, last = (contract_numbers.f64, 52) if bits else (contract_numbers.f32, 23)
     draw = random.Random(5)
 
     def number():
-        return contract_oracle.f32(math.ldexp(draw.uniform(-1, 1), draw.randint(-60, 60)))
+        return real(math.ldexp(draw.uniform(-1, 1), draw.randint(-60, 60)))
 
     for _ in range(20_000):
         a, b = number(), number()
-        c = draw.choice([number(), -contract_oracle.f32(a * b), contract_oracle.f32(a * b)])
-        expected = contract_oracle.fma(a, b, c)
-        assert contract_oracle.fma_by_hand(a, b, c) == expected, (a.hex(), b.hex(), c.hex())
-    # Below a tie by 2^-70, which float64 does not see: rounding twice would go up.
-    a, b, c = 2.0**-12 * (1 + 2.0**-23), 2.0**-12 * (1 - 2.0**-23), 1 + 2.0**-23
-    assert contract_oracle.f32(a * b + c) == 1 + 2.0**-22
-    for fma in (contract_oracle.fma_by_hand, contract_oracle.fma):
-        assert fma(a, b, c) == 1 + 2.0**-23
+        c = draw.choice([number(), -real(a * b), real(a * b)])
+        assert by_hand(a, b, c) == fma(a, b, c), (a.hex(), b.hex(), c.hex())
+    # Below a tie by a little that a sum of twice the digits does not see: rounding twice goes up.
+    unit = 2.0**-last
+    a, b, c = 2.0**-12 * (1 + unit), 2.0 ** (11 - last) * (1 - unit), 1 + unit
+    assert bits or real(a * b + c) == 1 + 2 * unit
+    for each in (by_hand, fma):
+        assert each(a, b, c) == 1 + unit
+        assert math.copysign(1, each(-0.0, 1.0, -0.0)) == -1
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_the_oracle_rounds_to_16_bits_as_a_cast_does(name):
+    every = np.arange(2**16, dtype=np.uint16).view(numpy_dtype(name)).astype(np.float32)
+    numbers = every[np.isfinite(every)]
+    middles = numbers[1:] / 2 + numbers[:-1] / 2
+    above, below = (np.nextafter(middles, np.float32(end)) for end in (np.inf, -np.inf))
+    x = np.concatenate([numbers, middles, above, below, np.float32([65520, 3.4e38, np.inf])])
+    with np.errstate(over="ignore"):
+        expected = x.astype(numpy_dtype(name)).astype(float).tolist()
+    assert [getattr(contract_numbers, name)(each) for each in x.tolist()] == expected

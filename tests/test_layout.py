@@ -36,6 +36,7 @@ MAY_USE = {  # part -> the parts it may import, besides itself
     "config": {"errors", "dtype_policy"},
     "dtype_policy": {"errors"},
     "progress": {"errors"},
+    "stages": {"config", "errors"},
     "user_cache": {"errors"},
     "summary": BASE,
     "simd": BASE,

@@ -20,6 +20,8 @@ QKV, ATTENTION, JOINED = "query, key, value", "attention", "attention output + r
 NORM, INNER, GELU, OUTER = "layer norm", "intermediate", "GELU, by itself", "output + residual"
 LAYER: Final = (QKV, ATTENTION, JOINED, NORM, INNER, GELU, OUTER, NORM)
 EMBEDDINGS: Final = ("embeddings", NORM)
+POOLER: Final = ("pooler", "pooler")
+"""A product over one row a text, which `npbert.bench.works.flops` leaves out, and tanh."""
 
 
 class Case(NamedTuple):
@@ -174,7 +176,7 @@ _MAKE: Final = {
 
 def step_names(num_layers: int, kernels: Sequence[str]) -> list[str]:
     """What each call of a traced pass does; by the kernel's name where the order is another."""
-    names = [*EMBEDDINGS, *LAYER * num_layers]
+    names = [*EMBEDDINGS, *LAYER * num_layers, *POOLER]
     return names if len(names) == len(kernels) else list(kernels)
 
 

@@ -13,14 +13,16 @@
 `convert`        a model from one library's format to another's
 `warmup`         the kernels compiled ahead of time, for this machine or for others
 `bench`          npbert against its peers, on this machine
+`parity`         do two BERTs agree, where do they part, and why
 ================ ==============================================================================
 
 Beside them: `options` (what several verbs take), `sources` (where texts come from), `tables` (what
 a person reads). Of `embed`: `embed_job` (the work), `outputs` (files, written whole or not at all),
 `unfinished` (the rows of a run that was stopped), `known` (the rows of an earlier output), `stamp`
-(what made them).
+(what made them). Of `parity`: `parity_options`.
 
-Exit codes: 0 done, 1 an error that is explained on stderr, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 an error that is explained on stderr, 2 wrong usage, 130 interrupted; of
+`parity`, 0 the same, 1 not the same, 2 anything else.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from npbert.cli import (
     embed,
     fill_mask,
     info,
+    parity,
     presets,
     rerank,
     similarity,
@@ -60,6 +63,7 @@ for verb in (
 ):
     name = verb.__name__.rsplit(".", 1)[-1].replace("_", "-")
     app.command(name, epilog=verb.EXAMPLE)(verb.run)
+app.add_typer(parity.app, name="parity")
 
 
 def _version(wanted: bool) -> None:

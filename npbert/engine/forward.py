@@ -161,9 +161,7 @@ def embed(weights: PackedWeights, plan: Plan, out: Array) -> None:
     kernel(*ids, tables["token"], tables["position"], tables["segment"], out)
 
 
-def normalize(
-    weights: PackedWeights, x: Array, norm: Norm, out: Array, *, layer: int = 0
-) -> None:
+def normalize(weights: PackedWeights, x: Array, norm: Norm, out: Array, *, layer: int = 0) -> None:
     """A layer norm over whole rows."""
     config, kernel = weights.config, layer_norm_kernel[weights.precision]
     gamma, beta = norm.gamma[layer : layer + 1], norm.beta[layer : layer + 1]

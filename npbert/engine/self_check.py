@@ -34,50 +34,60 @@ from npbert.simd.precision import Precision
 
 Array = NDArray[Any]
 
-HASHES: Final = {  # of NUMERICS = 1; they change with it, and with nothing else
-    "float32": {
-        "embeddings": "8658842d0297e1a361f8d70b9f686c597bf46ccade9ec19c3a5e6379e4a07fb9",
-        "layer.gelu_approximate": "a6476b6e88e50875fc76ab05cb575287df6ab5ffb47d1d86e1c6ce2e26987a84",
-        "pooler.gelu_approximate": "48d2a9596ef25552a47d0da11b0a72bf95980c75dbff48d476501b665448e099",
-        "layer.gelu": "f3e10fdd45c41df3fcc1bd8405e23750dcaff8333a906c7da1d1dd4f827dc49a",
-        "pooler.gelu": "413871f0fa21bea73351e239d91a56455dec0b769024e34eff1c49196f23b330",
-    },
-    "float64": {
-        "embeddings": "0624b542b009da1391692b953f9d9013f06530a6d19ac7f5dbbe95e58a91580d",
-        "layer.gelu_approximate": "6517bbe818a030944486cb3a439c73e2ce35135691f083c4b05b00abe2cadcc5",
-        "pooler.gelu_approximate": "bbcffe6feec0853c6b409adfd51e00590147a4ad309e5c41e2d1c9a128abf3f2",
-        "layer.gelu": "55ef0e3dc74c863f2cdb591bd3a1366301a0e87d82a2c2f072dbe9775152f3fb",
-        "pooler.gelu": "fd6f5a2c3323bf91a7e24642b378f3821fe57be5267baaf6997f93414a18ae8f",
-    },
-    "float16": {
-        "embeddings": "4151059d9cb517c599fedb981e7522b6bc2880d598bfd92c43ed31652c51f6cd",
-        "layer.gelu_approximate": "c9ce430ec5fb15fd58408c14833edf6cc5606bea9155bec13b051f606fbbb010",
-        "pooler.gelu_approximate": "c02507de2f380b63e09289c1f59f1e2b8c0857727ef4d646d36f08c834a24dc5",
-        "layer.gelu": "84cf48a44d4ded07e5be039de0b70e04581e266716412d36e4cb0726fdeff2f7",
-        "pooler.gelu": "21f700b853602729951fb459a5e28ce100e3150f0f9c4f727e993259ade077a1",
-    },
-    "bfloat16": {
-        "embeddings": "1f84045d55d042e5d8b183d57bd2129778d8e1b4fb1489e758695157c4142d72",
-        "layer.gelu_approximate": "e6c19db1f447fde03b3aff8c6b2a71059af583d77bba6595353789a73f122bb1",
-        "pooler.gelu_approximate": "b53f945d3baa24670465860359868eac7654f91b669e50ba8899f9e2feb1eb00",
-        "layer.gelu": "0fcbe71fdc89c626ddfac77a86bef1db649cf1b22c6a8ea24c343866638c28f8",
-        "pooler.gelu": "9aa159cbd80a1da6ae3c2122190721d1f18da230ffb6ef277c76ce771dcd9415",
-    },
-    "float16_from_float32": {
-        "embeddings": "662918338ed890e4f8b83557317cbd04a6be449c821c912ff393078b07f9832e",
-        "layer.gelu_approximate": "dd1ca12074a1502894325a737ae8ec5cc2aca5cf03c1219c80620634b0355506",
-        "pooler.gelu_approximate": "48ee282c422280a48c8e9f745edd6e7faff22fea0ebeb2c407db7e52ee126571",
-        "layer.gelu": "8bd1a5f4cc2ad152e3f37a553967e93d5875e0e60565bf4095689e006dd7f241",
-        "pooler.gelu": "8888c2d1bef25f3037526e057a9f86a5892073e98043cb104dba5b2be4e2b1b8",
-    },
-    "bfloat16_from_float32": {
-        "embeddings": "7bd655d3fedd79ef9650cdac89d6cc36171a6036f14b890a8e13e1d74e1956ed",
-        "layer.gelu_approximate": "f7de4df51df85e4c6f096612e6e0c485acc622f27492df3db896747f233ead13",
-        "pooler.gelu_approximate": "999101b68884db7a5826ae6c7ec4de6b88932aec4dfb3789c8cbde9226b1ff0b",
-        "layer.gelu": "5c7c7f98671d093c8ecba9c602414284d32f89e1e57bb814117176dabc50018a",
-        "pooler.gelu": "3c508b31175e02a18e759318f9702b44d47ea43725146a4830aff25963c7e3d9",
-    },
+_STAGES: Final = (
+    "embeddings",
+    "layer.gelu_approximate",
+    "pooler.gelu_approximate",
+    "layer.gelu",
+    "pooler.gelu",
+)
+_SHA_256: Final = {  # of NUMERICS = 1; they change with it, and with nothing else
+    "float32": (
+        "8658842d0297e1a361f8d70b9f686c597bf46ccade9ec19c3a5e6379e4a07fb9",
+        "a6476b6e88e50875fc76ab05cb575287df6ab5ffb47d1d86e1c6ce2e26987a84",
+        "48d2a9596ef25552a47d0da11b0a72bf95980c75dbff48d476501b665448e099",
+        "f3e10fdd45c41df3fcc1bd8405e23750dcaff8333a906c7da1d1dd4f827dc49a",
+        "413871f0fa21bea73351e239d91a56455dec0b769024e34eff1c49196f23b330",
+    ),
+    "float64": (
+        "0624b542b009da1391692b953f9d9013f06530a6d19ac7f5dbbe95e58a91580d",
+        "6517bbe818a030944486cb3a439c73e2ce35135691f083c4b05b00abe2cadcc5",
+        "bbcffe6feec0853c6b409adfd51e00590147a4ad309e5c41e2d1c9a128abf3f2",
+        "55ef0e3dc74c863f2cdb591bd3a1366301a0e87d82a2c2f072dbe9775152f3fb",
+        "fd6f5a2c3323bf91a7e24642b378f3821fe57be5267baaf6997f93414a18ae8f",
+    ),
+    "float16": (
+        "4151059d9cb517c599fedb981e7522b6bc2880d598bfd92c43ed31652c51f6cd",
+        "c9ce430ec5fb15fd58408c14833edf6cc5606bea9155bec13b051f606fbbb010",
+        "c02507de2f380b63e09289c1f59f1e2b8c0857727ef4d646d36f08c834a24dc5",
+        "84cf48a44d4ded07e5be039de0b70e04581e266716412d36e4cb0726fdeff2f7",
+        "21f700b853602729951fb459a5e28ce100e3150f0f9c4f727e993259ade077a1",
+    ),
+    "bfloat16": (
+        "1f84045d55d042e5d8b183d57bd2129778d8e1b4fb1489e758695157c4142d72",
+        "e6c19db1f447fde03b3aff8c6b2a71059af583d77bba6595353789a73f122bb1",
+        "b53f945d3baa24670465860359868eac7654f91b669e50ba8899f9e2feb1eb00",
+        "0fcbe71fdc89c626ddfac77a86bef1db649cf1b22c6a8ea24c343866638c28f8",
+        "9aa159cbd80a1da6ae3c2122190721d1f18da230ffb6ef277c76ce771dcd9415",
+    ),
+    "float16_from_float32": (
+        "662918338ed890e4f8b83557317cbd04a6be449c821c912ff393078b07f9832e",
+        "dd1ca12074a1502894325a737ae8ec5cc2aca5cf03c1219c80620634b0355506",
+        "48ee282c422280a48c8e9f745edd6e7faff22fea0ebeb2c407db7e52ee126571",
+        "8bd1a5f4cc2ad152e3f37a553967e93d5875e0e60565bf4095689e006dd7f241",
+        "8888c2d1bef25f3037526e057a9f86a5892073e98043cb104dba5b2be4e2b1b8",
+    ),
+    "bfloat16_from_float32": (
+        "7bd655d3fedd79ef9650cdac89d6cc36171a6036f14b890a8e13e1d74e1956ed",
+        "f7de4df51df85e4c6f096612e6e0c485acc622f27492df3db896747f233ead13",
+        "999101b68884db7a5826ae6c7ec4de6b88932aec4dfb3789c8cbde9226b1ff0b",
+        "5c7c7f98671d093c8ecba9c602414284d32f89e1e57bb814117176dabc50018a",
+        "3c508b31175e02a18e759318f9702b44d47ea43725146a4830aff25963c7e3d9",
+    ),
 }
+HASHES: Final = {name: dict(zip(_STAGES, each, strict=True)) for name, each in _SHA_256.items()}
+"""Precision -> stage -> SHA-256."""
+
 DROPOUT: Final = {"gelu_approximate": 0.1, "gelu": 0.0}
 """By activation: between them they take both of attention's paths."""
 

@@ -75,7 +75,12 @@ class _Trace:
     """
 
     def __init__(
-        self, weights: PackedWeights, plan: Plan, T: int, wanted: Container[str] | None, hooks: Hooks
+        self,
+        weights: PackedWeights,
+        plan: Plan,
+        T: int,
+        wanted: Container[str] | None,
+        hooks: Hooks,
     ) -> None:
         self.weights, self.config, self.plan, self.T = weights, weights.config, plan, T
         self.stages: dict[str, Array] = {}

@@ -23,8 +23,10 @@ def gelu_approximate(x: Array, *, cubic: float = 0.044715) -> Array:
 
 def gelu(x: Array) -> Array:
     """``x / 2 * (1 + erf(x / sqrt(2)))``, elementwise."""
-    erf = np.vectorize(math.erf, otypes=[x.dtype])
-    return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+    from scipy.special import erf  # at first use: an import of npbert brings no scipy
+
+    chance = erf(np.asarray(x / math.sqrt(2), np.float64)).astype(x.dtype)
+    return 0.5 * x * (1 + chance)
 
 
 @kernel("void(real[:, ::1], real[:, ::1])")
@@ -32,7 +34,9 @@ def gelu_approximate_kernel(x, out):  # type: ignore[no-untyped-def]
     """(R, F) -> (R, F); ``out`` may be ``x``."""
     for row in range(x.shape[0]):
         for column in range(0, x.shape[1], 16):
-            simd.store(simd.rounded(simd.gelu_approximate(simd.load(x, row, column))), out, row, column)
+            simd.store(
+                simd.rounded(simd.gelu_approximate(simd.load(x, row, column))), out, row, column
+            )
 
 
 @kernel("void(real[:, ::1], real[:, ::1])")

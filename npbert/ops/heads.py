@@ -144,4 +144,4 @@ class MaskedLMHead:
         normalize(x, self._gamma, self._beta, self._epsilon, columns, x)
         logits = embedding.scores(x[:, :columns])
         logits += self._output_bias
-        return self._precision.weights(logits) if self._precision.rounded else logits
+        return self._precision.round(logits)

@@ -42,6 +42,12 @@ class TokenEmbedding:
         self._table, self._columns, self._precision = table, columns, precision
         self._variable = variable
 
+    @classmethod
+    def of(cls, variable: Array, precision: Precision) -> TokenEmbedding:
+        """Of (V, D), which is rounded to what the precision stores."""
+        table = buffers.pad_columns(precision.bits(variable), precision.stored_dtype)
+        return cls(table, variable.shape[1], precision)
+
     @property
     def embeddings(self) -> Array:
         """A copy of the table, (V, D), in the dtype that the model keeps it in."""

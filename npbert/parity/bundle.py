@@ -13,6 +13,8 @@ key                            array
 ``accuracy.<source>.<stage>``  their ``sequence_output`` and ``pooled_output``
 =============================  ==============================================================
 
+What `npbert.parity.record` writes has no accuracy set; see there for its other keys of the JSON.
+
 A source is a backend and a width: ``tf64``, ``tf32``, ``jax32`` are Keras Hub on TensorFlow and
 JAX, ``hf64``, ``hf32`` are Hugging Face transformers on PyTorch; or a backend and a dtype policy,
 ``tf_bfloat16``. A stage that the source computes inside one fused operation is absent. Both files
@@ -24,11 +26,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from npbert.dtype_policy import numpy_dtype
 from npbert.errors import ModelFileError
+from npbert.weights.atomic import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 
 _KINDS: Final = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "BOOL": "bool"}
-_REGENERATE: Final = "run `make golden` to write the bundle again"
+_REGENERATE: Final = "write it again: `npbert parity record`; npbert's own: `make golden`"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +63,11 @@ class Bundle:
 
 
 def save_bundle(stem: str | Path, bundle: Bundle) -> None:
-    """Write ``stem.json`` and ``stem.safetensors``; the same bundle gives the same bytes."""
+    """Write ``stem.json`` and ``stem.safetensors``; the same bundle gives the same bytes.
+
+    Raises:
+        ConfigError: they cannot be written. Then neither is: what was there before stays.
+    """
     import numpy as np
     from safetensors.numpy import save
 
@@ -67,9 +75,11 @@ def save_bundle(stem: str | Path, bundle: Bundle) -> None:
     data = save({name: np.asarray(array, order="C") for name, array in bundle.arrays.items()})
     meta = dict(bundle.meta, schema_version=SCHEMA_VERSION, sha256=hashlib.sha256(data).hexdigest())
     json_path, arrays_path = _paths(stem)
-    arrays_path.write_bytes(data)
     text = json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
-    json_path.write_text(text + "\n", encoding="utf-8")
+    with replacing(json_path) as files:
+        files.folder(json_path.parent)
+        files.file(arrays_path).write_bytes(data)
+        files.file(json_path).write_text(text + "\n", encoding="utf-8")
 
 
 def load_bundle(stem: str | Path) -> Bundle:
@@ -94,7 +104,20 @@ def load_bundle(stem: str | Path) -> Bundle:
             expected=f"sha256 {meta.get('sha256')}",
             fix=_REGENERATE,
         )
-    return Bundle(meta, _read_arrays(data))
+    return Bundle(meta, _read_arrays(data, arrays_path))
+
+
+def weight_hashes(weights: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Name -> SHA-256 of a tensor's dtype, shape and bytes."""
+    import numpy as np
+
+    found = {}
+    for name, tensor in weights.items():
+        said = f"{tensor.dtype.name} {list(tensor.shape)} ".encode()
+        data = np.ascontiguousarray(tensor)
+        little = data.astype(data.dtype.newbyteorder("<"), copy=False)
+        found[name] = hashlib.sha256(said + little.tobytes()).hexdigest()
+    return found
 
 
 def _paths(stem: str | Path) -> tuple[Path, Path]:
@@ -120,21 +143,26 @@ def _read_meta(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
+def _read_arrays(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
     import numpy as np
-    from safetensors import deserialize  # safetensors.numpy does not read bfloat16
+    from safetensors import SafetensorError, deserialize  # its numpy part reads no bfloat16
 
     arrays: dict[str, NDArray[Any]] = {}
-    for name, tensor in deserialize(data):  # type: ignore[no-untyped-call]
-        arrays[name] = np.frombuffer(tensor["data"], _dtype(tensor["dtype"]))
-        arrays[name] = arrays[name].reshape(tensor["shape"])
-        arrays[name].flags.writeable = False
+    try:
+        for name, tensor in deserialize(data):  # type: ignore[no-untyped-call]
+            arrays[name] = np.frombuffer(tensor["data"], _dtype(tensor["dtype"]))
+            arrays[name] = arrays[name].reshape(tensor["shape"])
+            arrays[name].flags.writeable = False
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise _unreadable(path, error) from error
     return arrays
 
 
 def _dtype(code: str) -> np.dtype[Any]:
     """What safetensors calls ``BF16`` or ``I32``."""
     kind = code.rstrip("0123456789")
+    if kind not in _KINDS:
+        raise ValueError(f"NumPy has no dtype for {code}")
     return numpy_dtype(_KINDS[kind] + code.removeprefix(kind))
 
 

@@ -38,8 +38,8 @@ class Isa(NamedTuple):
 
 
 ISAS: Final = {
-    "avx512": Isa("avx512", 8, 3, 12),  # 24 accumulators of 32 registers
-    "avx2": Isa("avx2", 6, 1, 3),  # 12 of 16
+    "avx512": Isa("avx512", 8, 3, 8),  # 24 accumulators of 32 registers
+    "avx2": Isa("avx2", 6, 1, 2),  # 12 of 16
     "neon": Isa("neon", 5, 1, 2),  # 20 of 32: with 24, LLVM keeps some in memory
     "generic": Isa("generic", 2, 1, 1),  # 8 of SSE2's 16
 }

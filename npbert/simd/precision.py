@@ -2,7 +2,7 @@
 
 Every kernel has one source. `npbert.simd.kernel.Kernel` compiles it once for each precision that is
 used: the types in its signature and the names of `npbert.simd` in its source are then those of the
-precision. Keras's dtype policies are mapped onto precisions by `npbert.engine.precisions`.
+precision. `npbert.engine.run.Engine` chooses the one that a dtype policy needs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_LAID_OUT_AS = {"float32": "float32", "float64": "float64", "float16": "int16", "bfloat16": "uint16"}
+_LAID_OUT_AS = {
+    "float32": "float32",
+    "float64": "float64",
+    "float16": "int16",
+    "bfloat16": "uint16",
+}
 """The arrays that hold stored weights: those of 16 bits, which Numba does not know, by their bits
 (see `npbert.simd.vector_memory`)."""
 
@@ -46,7 +51,7 @@ class Precision(NamedTuple):
 
     @property
     def stored_dtype(self) -> np.dtype[Any]:
-        """NumPy's dtype of the arrays of stored weights; for those of 16 bits, that of their bits."""
+        """NumPy's dtype of the arrays of stored weights: of 16-bit ones, that of their bits."""
         return np.dtype(_LAID_OUT_AS[self.stored])
 
     @property

@@ -21,8 +21,7 @@ from npbert.ops.heads import MaskedLMHead
 from npbert.ops.softmax import softmax_kernel
 from npbert.ops.token_embedding import TokenEmbedding
 from npbert.ops.types import Array
-from npbert.simd.buffers import pad_columns
-from npbert.simd.kernel import Kernel
+from npbert.simd.kernel import Kernel, PlainKernel
 from npbert.tasks.batching import check_count
 from npbert.tasks.filling import (
     best_tokens,
@@ -149,17 +148,11 @@ class BertMaskedLM(Task):
             epsilon=self.layer_norm_epsilon,
             precision=precision,
         )
-        self._own_table: TokenEmbedding | None = None
-        if OUTPUT_TABLE in weights:
-            own = precision.bits(weights[OUTPUT_TABLE])
-            table = pad_columns(own, precision.stored_dtype)
-            self._own_table = TokenEmbedding(table, own.shape[1], precision)
+        own = weights.get(OUTPUT_TABLE)
+        self._own_table = None if own is None else TokenEmbedding.of(own, precision)
 
-    def _kernels(self) -> tuple[Kernel, ...]:
-        precision = self.backbone.precision
-        table = (kernel[precision] for kernel in TokenEmbedding.kernels)
-        head = (kernel[precision] for kernel in MaskedLMHead.kernels)
-        return (*head, *table, softmax_kernel[precision.plain])
+    def _kernels(self) -> tuple[Kernel | PlainKernel, ...]:
+        return (*MaskedLMHead.kernels, *TokenEmbedding.kernels, softmax_kernel.plain)
 
     def _own_config(self) -> dict[str, Any]:
         return {}

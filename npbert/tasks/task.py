@@ -24,7 +24,7 @@ from npbert.presets.registry import BuiltInPresets
 from npbert.presets.savable import saved_dtype
 from npbert.presets.save import keras_object, save_preset
 from npbert.progress import progress
-from npbert.simd.kernel import Kernel
+from npbert.simd.kernel import Kernel, PlainKernel
 from npbert.tasks.batching import TOKENS_AT_ONCE, batches
 from npbert.tasks.keywords import known_keywords
 from npbert.tasks.readers import TextReader
@@ -95,8 +95,8 @@ class Task:
         """Let these tensors, checked and of the backbone's variable dtype, be the head's."""
         self._weights = weights
 
-    def _kernels(self) -> tuple[Kernel, ...]:
-        """The kernels of the head, in the backbone's precision."""
+    def _kernels(self) -> tuple[Kernel | PlainKernel, ...]:
+        """The kernels of the head, of which those of the backbone's precision are called."""
         raise NotImplementedError
 
     def _own_config(self) -> dict[str, Any]:
@@ -114,7 +114,9 @@ class Task:
 
     def prepare(self) -> None:
         """Compile or load the kernels now rather than in the first call."""
-        forward.prepare((*forward.kernels(self.backbone.precision), *self._kernels()))
+        precision = self.backbone.precision
+        head = (kernel[precision] for kernel in self._kernels())
+        forward.prepare((*forward.kernels(precision), *head))
         self.backbone.prepare()
 
     def _encode(self, texts: Sequence[Text], reader: Reader) -> Encoded:
@@ -174,7 +176,7 @@ class Task:
         return None if all(each.all() for each in kept) else kept
 
     def _widened(self, output: Array) -> Array:
-        """What the backbone returned, as the head's kernels take it: no number changes."""
+        """An output as kernels take it: no number changes."""
         return output.astype(self.backbone.precision.real, copy=False)
 
     def _returned(self, numbers: Array) -> Array:
@@ -244,15 +246,9 @@ class Task:
         model = self.backbone._to_save()
         dtype = saved_dtype(model, dtype)
         check_head_lossy(self._ours(), Path(preset_dir), allow_lossy)
-        assets = task_files(
-            self._MODULE,
-            self._CLASS,
-            self._config(dtype),
-            self._weights,
-            self._tensors,
-            {"": self.name, **self._GROUPS},
-            dtype=dtype,
-        )
+        described = self._MODULE, self._CLASS, self._config(dtype)
+        groups = {"": self.name, **self._GROUPS}
+        assets = task_files(*described, self._weights, self._tensors, groups, dtype=dtype)
         if isinstance(self.preprocessor, Preprocessor):
             assets |= self.preprocessor.preset_files()
         save_preset(

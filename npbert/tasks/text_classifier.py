@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npbert.backbone import BertBackbone
-from npbert.dtype_policy import numpy_dtype
 from npbert.engine.inputs import NAMES, check_inputs
 from npbert.errors import ConfigError
 from npbert.ops.heads import ACTIVATION_KERNELS, ClassifierHead, activated
 from npbert.ops.types import Array
-from npbert.simd.kernel import Kernel
+from npbert.simd.kernel import Kernel, PlainKernel
 from npbert.tasks import classifier_options as options
 from npbert.tasks.batching import check_count
 from npbert.tasks.keywords import known_keywords
@@ -134,14 +133,9 @@ class BertTextClassifier(Task):
             preset, load_weights=load_weights, trust=trust, num_threads=num_threads, dtype=dtype
         )
         found = saved_classifier(source, backbone.config, num_classes, activation)
-        made = cls(
-            backbone,
-            preprocessor=reader(
-                *(source, backbone, preprocessor, cls._PREPROCESSOR),
-                *(found.task, max_seq_length),
-            ),
-            **{**found.settings, "seed": seed, **({} if name is None else {"name": name})},
-        )
+        read = reader(source, backbone, preprocessor, cls._PREPROCESSOR, found.task, max_seq_length)
+        named = {} if name is None else {"name": name}
+        made = cls(backbone, preprocessor=read, **{**found.settings, "seed": seed, **named})
         if found.weights is not None:
             made._take_head(found.weights)
         return made
@@ -155,10 +149,8 @@ class BertTextClassifier(Task):
         kernel, bias = weights["logits/kernel"], weights["logits/bias"]
         self._head = ClassifierHead(kernel, bias, self.activation, self.backbone.precision)
 
-    def _kernels(self) -> tuple[Kernel, ...]:
-        precision = self.backbone.precision
-        reading = (kernel[precision.plain] for kernel in ACTIVATION_KERNELS)
-        return (*(kernel[precision] for kernel in ClassifierHead.kernels), *reading)
+    def _kernels(self) -> tuple[Kernel | PlainKernel, ...]:
+        return (*ClassifierHead.kernels, *(kernel.plain for kernel in ACTIVATION_KERNELS))
 
     def _own_config(self) -> dict[str, Any]:
         return {
@@ -176,8 +168,7 @@ class BertTextClassifier(Task):
             inputs: as for a call of `BertBackbone`: three arrays (B, T).
 
         Returns:
-            (B, C), in the backbone's compute dtype: the logits, or what the activation makes of
-            them.
+            (B, C), in the backbone's compute dtype: logits, or what the activation makes of them.
 
         Raises:
             InputError, InputTypeError: what is wrong with ``inputs``, and how to mend it.
@@ -224,10 +215,10 @@ class BertTextClassifier(Task):
 
     def _predict_texts(self, texts: list[Text], batch_size: int, show: bool | None) -> Array:
         encoded = self._encode(texts, self._reader())
-        out = np.empty((len(texts), self.num_classes), numpy_dtype(self.backbone.compute_dtype))
+        out = np.empty((len(texts), self.num_classes), self.backbone.precision.real)
         for batch, rows, starts in self._steps(encoded, _TITLE, batch_size, show):
             out[batch] = self._head(self.backbone.pool_ragged(rows, starts))
-        return out
+        return self._returned(out)
 
     @known_keywords()
     def classify(
@@ -300,8 +291,7 @@ class BertTextClassifier(Task):
         count = None if top_k is None else check_count("top_k", top_k)
         checked(query, "query")
         texts, _ = texts_of(documents)
-        scores = self.predict(
-            [(query, text) for text in texts], batch_size, show_progress_bar=show_progress_bar
-        )[:, 0]
-        listed = self._widened(scores).tolist()
+        pairs = [(query, text) for text in texts]
+        scores = self.predict(pairs, batch_size, show_progress_bar=show_progress_bar)
+        listed = self._widened(scores)[:, 0].tolist()
         return ranked(listed, count, texts if return_documents else None)

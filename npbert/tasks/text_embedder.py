@@ -19,7 +19,7 @@ from npbert.engine.inputs import NAMES, Inputs, check_inputs
 from npbert.errors import ConfigError, InputTypeError
 from npbert.ops.types import Array
 from npbert.simd import buffers
-from npbert.simd.kernel import Kernel
+from npbert.simd.kernel import Kernel, PlainKernel
 from npbert.tasks import similarity
 from npbert.tasks.batching import check_count
 from npbert.tasks.embedder import Embedder
@@ -123,7 +123,7 @@ class BertTextEmbedder(Task):
     def _head_tensors(self) -> list[Tensor]:
         return []
 
-    def _kernels(self) -> tuple[Kernel, ...]:
+    def _kernels(self) -> tuple[Kernel | PlainKernel, ...]:
         return self._head.kernels
 
     def _own_config(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def main(name: str, work: Path) -> None:
         found[f"{case}.similarity"] = np.asarray(pairs)
         embedder.save_to_preset(str(work / f"{case}, again"))
         embedder.save(str(work / f"{case}.keras"))
+    inputs = load(work, "many_inputs")
     for policy in POLICIES:
         embedder = keras_hub.models.TextEmbedder.from_preset(str(work / "mean, True"), dtype=policy)
         vectors = embedder(inputs)

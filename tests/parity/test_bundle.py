@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from goldens import GOLDEN
 
-from npbert.errors import ModelFileError
+from npbert.errors import ConfigError, ModelFileError
 from npbert.parity.bundle import SCHEMA_VERSION, Bundle, load_bundle, save_bundle
 
 ARRAYS = {
@@ -79,7 +80,7 @@ def test_a_missing_file(stem, suffix):
     with pytest.raises(ModelFileError, match="a file of the bundle cannot be read") as error:
         load_bundle(stem)
     assert error.value.where == path
-    assert error.value.fix == "run `make golden` to write the bundle again"
+    assert error.value.fix.startswith("write it again: `npbert parity record`")
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", '{"schema_version": 1'])
@@ -113,6 +114,35 @@ def test_a_flipped_bit(stem, at):
         load_bundle(stem)
     assert error.value.where == path
     assert str(error.value.received).startswith("sha256 ")
+
+
+def test_arrays_that_are_none(stem):
+    for data in (b"", b"\x10" + 7 * b"\0" + b"no safetensors..", _of_dtype("F8_E4M3")):
+        Path(f"{stem}.safetensors").write_bytes(data)
+        change(stem, sha256=hashlib.sha256(data).hexdigest())
+        with pytest.raises(ModelFileError, match="a file of the bundle cannot be read") as error:
+            load_bundle(stem)
+        assert error.value.where == Path(f"{stem}.safetensors")
+
+
+def _of_dtype(code):
+    header = json.dumps({"x": {"dtype": code, "shape": [3], "data_offsets": [0, 3]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(3)
+
+
+def test_both_files_or_none(stem, tmp_path, monkeypatch):
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    changed = Bundle(META, {"mask": np.ones(3)})
+
+    def fail(self, *_args, **_settings):
+        raise OSError("no room")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(ConfigError, match="could not be written"):
+        save_bundle(stem, changed)
+    with pytest.raises(ConfigError, match="could not be written"):
+        save_bundle(tmp_path / "new" / "one", changed)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 _PLAIN = """

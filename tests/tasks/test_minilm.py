@@ -23,8 +23,8 @@ pytestmark = [
 
 
 @cache
-def embedder(activation: str | None = None) -> Embedder:
-    return Embedder("all-MiniLM-L6-v2", activation=activation)
+def embedder(activation: str | None = None, dtype: str | None = None) -> Embedder:
+    return Embedder("all-MiniLM-L6-v2", activation=activation, dtype=dtype)
 
 
 def golden_ids(bundle: Bundle) -> list[list[int]]:
@@ -66,6 +66,17 @@ def test_vectors(activation: str | None, source: str) -> None:
 def test_the_two_gelus_are_told_apart() -> None:
     vectors = embedder("gelu_approximate").encode(TEXTS)
     assert np.abs(vectors - GOLDEN.arrays["hf64.sentence_vectors"]).max() > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("dtype", "least"), [("bfloat16_from_float32", 0.9999), ("float16_from_float32", 0.999999)]
+)
+def test_weights_of_16_bits(dtype: str, least: float) -> None:
+    """As close as `Embedder` says."""
+    stored, exact = embedder(dtype=dtype), embedder()
+    vectors = [np.float64(each.encode(TEXTS)) for each in (stored, exact)]
+    cosines = (vectors[0] * vectors[1]).sum(axis=1)  # of unit vectors
+    assert least <= cosines.min() < 1 - 1e-7
 
 
 def test_the_order_and_the_batch_change_no_bit() -> None:

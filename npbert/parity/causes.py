@@ -1,0 +1,34 @@
+"""Every known mistake in one table. Where two explain the same numbers, the first is named."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from npbert.parity.mistakes import (
+    activation,
+    attention,
+    dense,
+    embeddings,
+    layers,
+    norm,
+    pooler,
+    precision,
+    residual,
+)
+from npbert.parity.mistakes.cause import Cause
+
+CAUSES: Final[dict[str, Cause]] = {
+    cause.key: cause
+    for cause in (
+        *activation.CAUSES,
+        *norm.CAUSES,
+        *embeddings.CAUSES,
+        *attention.CAUSES,
+        *dense.CAUSES,
+        *layers.CAUSES,
+        *residual.CAUSES,
+        *pooler.CAUSES,
+        *precision.CAUSES,
+    )
+}
+"""Key -> mistake."""

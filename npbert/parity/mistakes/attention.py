@@ -1,0 +1,247 @@
+"""Mistakes inside attention: the scale, the mask, the softmax, and how heads are split and joined.
+
+Of the mask there are more wrong ways than right ones; Vaswani et al. 2017, section 3.2.3, has it
+set what is masked to minus infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from npbert.ops.softmax import softmax
+from npbert.ops.types import Array, IntArray
+from npbert.parity import graph
+from npbert.parity.mistakes.cause import HEADS, Cause, Offer, Offers, Where
+
+
+def _scale(where: Where) -> Offers:
+    H, N, D = where.config.head_dim, where.config.num_heads, where.config.hidden_dim
+    others = {
+        "1 (none)": 1.0,
+        "1 / H": 1 / H,
+        "1 / sqrt(D)": 1 / math.sqrt(D),
+        "1 / sqrt(N)": 1 / math.sqrt(N),
+        "sqrt(H)": math.sqrt(H),
+    }
+    for name, scale in others.items():
+        if not math.isclose(scale * math.sqrt(H), 1):
+            says = f"has the scale {name}, where 1 / sqrt(H) = {1 / math.sqrt(H):.4g} is expected"
+            yield Offer(says, where.replaced(partial(graph.scores, scale=scale)))
+    seen = where.seen
+    if seen is None:
+        return
+
+    def fitted(query: Array, key: Array) -> Array:
+        made = graph.scores(query, key, scale=1.0)
+        return made * made.dtype.type(np.sum(made * seen) / np.sum(np.square(made)))
+
+    yield Offer("has another scale, where 1 / sqrt(H) is expected", where.replaced(fitted))
+
+
+def _swapped_product(where: Where) -> Offers:
+    """key times query is the same numbers transposed."""
+    op = where.step.op
+    says = "has queries and keys exchanged: it is transposed"
+    yield Offer(says, where.replaced(lambda query, key: op(key, query)))
+
+
+def _value_is_key(where: Where) -> Offers:
+    probs, key = where.beside("probs"), where.beside("key")
+    yield Offer("sums up keys, not values", {where.stage: where.step._replace(inputs=(probs, key))})
+
+
+# -- the mask --------------------------------------------------------------------------------------
+
+
+def _keys(mask: IntArray) -> Array:
+    """(B, T) -> (B, 1, 1, T), True where kept."""
+    return np.asarray(mask != 0)[:, None, None, :]
+
+
+def _all(scores: Array) -> Array:
+    """softmax over every key.  (B, N, T, T) -> (B, N, T, T)"""
+    return softmax(scores, np.ones(scores.shape, np.bool_))
+
+
+def _added(scores: Array, mask: IntArray, *, value: float) -> Array:
+    # One rounding as in float32 is meant: at 1e9 it wipes the score out.
+    masked = (scores.astype(np.float32) + np.float32(value)).astype(scores.dtype)
+    return _all(np.where(_keys(mask), scores, masked))
+
+
+def _infinite(scores: Array, mask: IntArray) -> Array:
+    """A row of nothing but minus infinity is 0 / 0."""
+    found = softmax(scores, np.broadcast_to(_keys(mask), scores.shape))
+    return np.where(_keys(mask).any(axis=3, keepdims=True), found, scores.dtype.type(np.nan))
+
+
+def _after(scores: Array, mask: IntArray) -> Array:
+    return np.where(_keys(mask), _all(scores), scores.dtype.type(0))
+
+
+def _causal(scores: Array, mask: IntArray) -> Array:
+    T = scores.shape[-1]
+    return softmax(scores, np.broadcast_to(_keys(mask) & np.tri(T, dtype=np.bool_), scores.shape))
+
+
+def _over_queries(scores: Array, mask: IntArray) -> Array:
+    masked = np.where(_keys(mask), scores, scores.dtype.type(-1e9))
+    return np.swapaxes(_all(np.swapaxes(masked, 2, 3)), 2, 3)
+
+
+def _inverted(scores: Array, mask: IntArray) -> Array:
+    return _all(np.where(_keys(mask), scores.dtype.type(-1e9), scores))
+
+
+_MASKS: Final[dict[str, tuple[str, Callable[..., Array]]]] = {
+    "mask_missing": ("is not masked: padding is attended to", lambda s, m: _all(s)),
+    "mask_inverted": (
+        "has the mask inverted: padding is all that is attended to",
+        _inverted,
+    ),
+    "mask_after_softmax": ("is masked after the softmax, and no longer sums to 1", _after),
+    "mask_multiplied": (
+        "has masked scores multiplied by 0, which softmax does not drop",
+        lambda s, m: _all(s * _keys(m)),
+    ),
+    "mask_added_raw": (
+        "has the mask's 0 and 1 added to the scores",
+        lambda s, m: _all(s + _keys(m).astype(s.dtype)),
+    ),
+    "mask_infinite": ("is NaN where no key is kept: all scores are minus infinity", _infinite),
+    "causal_mask": ("is masked causally: no token attends to a later one", _causal),
+    "softmax_axis": ("is a softmax over the queries, where the keys are expected", _over_queries),
+}
+_MASK_FIX: Final = "replace masked scores by a very large negative number before the softmax"
+_FIXES: Final = {
+    "mask_inverted": "1 keeps and 0 masks, in Keras and in Hugging Face; torch's key_padding_mask"
+    " and TransformerEncoder take the opposite",
+    "causal_mask": "BERT attends both ways: switch the causal mask off (is_causal=False)",
+    "softmax_axis": "take the softmax along the last axis, the keys",
+    "mask_infinite": "give a text without kept tokens zeros (or leave it out)",
+}
+
+
+def _value(where: Where) -> Offers:
+    for value in (-1e4, -1e3, -100.0, -10.0, -1.0, -1e9):
+        says = f"has {value:g} added to masked scores, where they are dropped"
+        yield Offer(says, where.replaced(partial(_added, value=value)))
+
+
+def _fully_masked(where: Where) -> Offers:
+    fused = where.config.dropout == 0
+    rules = "all 0", "uniform over all tokens"
+    says = f"is {rules[not fused]} where no key is kept, and {rules[fused]} is expected"
+    yield Offer(says, where.replaced(partial(graph.probs, fused=not fused)))
+
+
+def _masked(key: str) -> Cause:
+    says, op = _MASKS[key]
+
+    def offers(where: Where) -> Offers:
+        yield Offer(says, where.replaced(op))
+
+    return Cause(key, ("probs",), offers, _FIXES.get(key, _MASK_FIX))
+
+
+# -- heads -----------------------------------------------------------------------------------------
+
+
+def _interleaved(x: Array) -> Array:
+    """Features dealt out to the heads in turn.  (B, T, N, H) -> (B, T, N, H)"""
+    B, T, N, H = x.shape
+    return np.swapaxes(x.reshape(B, T, H, N), 2, 3)
+
+
+def _viewed(x: Array) -> Array:
+    """(B, T, D) taken as (B, N, T, H) as it lies, the axes never exchanged."""
+    B, T, N, H = x.shape
+    return np.swapaxes(x.reshape(B, N, T, H), 1, 2)
+
+
+def _split(where: Where, rearranged: Callable[[Array], Array], says: str) -> Offers:
+    """At the products that take heads, or where they are made."""
+    at, steps = where.beside, where.steps
+
+    def taking(kind: str, *which: int) -> Callable[..., Array]:
+        op = steps[at(kind)].op
+        return lambda *x: op(*(rearranged(a) if i in which else a for i, a in enumerate(x)))
+
+    def variant(**which: tuple[int, ...]) -> dict[str, graph.Step]:
+        return {at(k): steps[at(k)]._replace(op=taking(k, *v)) for k, v in which.items()}
+
+    if where.kind in HEADS:
+        made = {k: steps[at(k)] for k in HEADS}
+        yield Offer(
+            says,
+            {
+                at(k): step._replace(op=lambda *x, op=step.op: rearranged(op(*x)))
+                for k, step in made.items()
+            },
+        )
+        return
+    yield Offer(says, variant(scores=(0, 1), context=(1,)))
+    yield Offer(says, variant(scores=(0, 1), context=(1,), attention_output=(0,)))
+    yield Offer(says, variant(**{where.kind: {"scores": (0, 1), "context": (1,)}[where.kind]}))
+
+
+def _head_split(where: Where) -> Offers:
+    yield from _split(where, _interleaved, "takes its features as (H, N), where (N, H) is expected")
+
+
+def _head_view(where: Where) -> Offers:
+    says = "has heads and tokens not exchanged: (B, T, D) is taken as (B, N, T, H) as it lies"
+    yield from _split(where, _viewed, says)
+
+
+def _join(where: Where) -> Offers:
+    """Before the output's dense layer: in what it is given, or in what it does with that."""
+    op = where.step.op
+    forms: dict[str, Callable[[Array], Array]] = {
+        "joins the heads as (H, N), where (N, H) is expected": _rejoined,
+        "joins (B, N, T, H) as it lies: heads and tokens are not exchanged back": _unexchanged,
+    }
+    for says, form in forms.items():
+        if where.kind == "context":
+            yield Offer(says, where.replaced(lambda *x, form=form: form(op(*x))))
+        else:
+            yield Offer(says, where.replaced(lambda x, *rest, form=form: op(form(x), *rest)))
+
+
+def _rejoined(x: Array) -> Array:
+    return np.swapaxes(x, 2, 3).reshape(x.shape)
+
+
+def _unexchanged(x: Array) -> Array:
+    return np.swapaxes(x, 1, 2).reshape(x.shape)
+
+
+_HEADS_AT: Final = (*HEADS, "scores", "context")
+_SPLIT_FIX: Final = "reshape (B, T, D) to (B, T, N, H), then exchange axes 1 and 2"
+
+CAUSES: Final = (
+    Cause("attention_scale", ("scores",), _scale, "multiply by 1 / sqrt(H), H = D / N"),
+    Cause("queries_keys_exchanged", ("scores",), _swapped_product, "scores are query times key"),
+    *map(_masked, _MASKS),
+    Cause(
+        "fully_masked",
+        ("probs",),
+        _fully_masked,
+        "decide what a text without kept tokens gives; Keras decides by dropout == 0",
+    ),
+    Cause("mask_value", ("probs",), _value, _MASK_FIX),
+    Cause("values_are_keys", ("context",), _value_is_key, "multiply the probabilities by values"),
+    Cause("head_split", _HEADS_AT, _head_split, _SPLIT_FIX),
+    Cause("head_view", _HEADS_AT, _head_view, _SPLIT_FIX),
+    Cause(
+        "head_join",
+        ("context", "attention_output"),
+        _join,
+        "exchange axes 1 and 2 back, then reshape",
+    ),
+)
