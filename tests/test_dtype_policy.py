@@ -100,7 +100,7 @@ FLOAT = "choose a float; a preset that Keras quantised to int8 is read in any of
 @pytest.mark.parametrize(
     ("dtype", "fix"),
     [
-        *((garbage, NEAR) for garbage in (0, 16, True, object(), int, [], {}, np.longdouble)),
+        *((garbage, NEAR) for garbage in (0, 16, True, int, [], {}, np.longdouble)),
         (["float32"], "did you mean 'float32'?"),
         (b"float32", "did you mean 'float32'?"),
         ("", NEAR),

@@ -46,14 +46,14 @@ def examine(suspects: Mapping[Side, Suspect], first: str | None = None) -> list[
     order = list(next(iter(suspects.values())).replay.steps)
     for stage in order:
         guilty = [side for side, suspect in suspects.items() if suspect.off(stage)]
-        if len(guilty) == 2 and _alike(stage, *suspects.values()):
+        if guilty and _alike(stage, *suspects.values()):
             continue
         for side in guilty:
             _blame(findings, side, suspects[side], stage)
         if stage == first and not findings:
             _blame_most(findings, suspects, order[: order.index(stage) + 1])
     for finding in findings:
-        _widen(finding, suspects[finding.side], order)
+        _widen(finding, suspects, order)
     return findings
 
 
@@ -67,16 +67,18 @@ def _blame_most(
         _blame(findings, side, suspects[side], stage)
 
 
-def _widen(finding: Finding, suspect: Suspect, order: Sequence[str]) -> None:
+def _widen(finding: Finding, suspects: Mapping[Side, Suspect], order: Sequence[str]) -> None:
     """Add the other stages that have the same fault, but so small that it is within tolerance."""
     if finding.found is None:
         return
-    cause = finding.found.cause
+    cause, suspect = finding.found.cause, suspects[finding.side]
     kinds = CAUSES[cause].kinds if cause in CAUSES else ()
     for stage in order:
         if stage in finding.stages or kind_of(stage) not in kinds:
             continue
-        found = suspect.explain(stage, cause) if suspect.excess(stage) > EXPLAINED else None
+        if suspect.excess(stage) <= EXPLAINED or _alike(stage, *suspects.values()):
+            continue
+        found = suspect.explain(stage, cause)
         if found:
             if order.index(stage) < order.index(finding.stages[0]):
                 finding.found = found
@@ -84,13 +86,16 @@ def _widen(finding: Finding, suspect: Suspect, order: Sequence[str]) -> None:
             finding.stages.sort(key=order.index)
 
 
-def _alike(stage: str, one: Suspect, other: Suspect) -> bool:
-    """Whether both sides are off in the same way."""
+def _alike(stage: str, *sides: Suspect) -> bool:
+    """Whether both sides are off, and in the same way."""
     errors = []
-    for suspect in (one, other):
+    for suspect in sides:
         made = suspect.replay.compute(stage)
-        assert made is not None
+        if made is None or suspect.excess(stage) <= EXPLAINED:
+            return False
         errors.append(np.asarray(suspect.replay.stages[stage], np.float64) - made)
+    if len(errors) < 2:
+        return False
     with np.errstate(invalid="ignore"):
         apart = np.abs(errors[0] - errors[1]).max()
     return bool(apart <= SHARED * np.abs(errors[0]).max())

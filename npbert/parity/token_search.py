@@ -80,7 +80,7 @@ def _explained(
     does, lacks = sides
     right, was = [list(map(list, tokens[side].ids)) for side in sides]
     now = list(map(list, changed.ids))
-    if any(x == y != z for x, y, z in zip(right, was, now)):
+    if any(x == y != z for x, y, z in zip(right, was, now)) or (changes and now == was):
         return []
     after = _differing(right, now)
     found = [
@@ -89,9 +89,9 @@ def _explained(
         )
         for each in changes
     ]
-    if after == before and changes:
-        return []
     rest = relation(right, now) if after else None
+    if after == before and not rest:
+        return []
     if rest:
         found.append(TextFound(rest.key, f"{lacks} {rest.says}", FIXES[rest.key], before, 0))
     return found
@@ -102,4 +102,8 @@ def _differing(a: Sequence[Ids], b: Sequence[Ids]) -> int:
 
 
 def _tokens_alike(a: Tokens, b: Tokens) -> bool:
-    return [list(row) for row in a.tokens] == [list(row) for row in b.tokens]
+    """The same tokens under other ids, each under one."""
+    if [list(row) for row in a.tokens] != [list(row) for row in b.tokens]:
+        return False
+    pairs = {(i, j) for x, y in zip(a.ids, b.ids) for i, j in zip(x, y)}
+    return len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)

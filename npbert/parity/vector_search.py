@@ -78,16 +78,17 @@ class Texts:
         model: Model,
         limits: Mapping[str, float],
     ) -> None:
-        rows, self._same = _rows(texts, stages[0], stages[1], limits)
+        chosen, self._same = _rows(texts, stages[0], stages[1], limits)
         self._limit = limits[VECTOR]
-        self.texts, self.model, self._sources = [texts[i] for i in rows], model, (a, b)
+        self.texts, self.model, self._sources = [texts[i] for i in chosen], model, (a, b)
         self._all = _ids(a, texts) or []
-        self.vectors = [np.asarray(shown[VECTOR])[rows] for shown in stages]
+        self.vectors = [np.asarray(shown[VECTOR])[chosen] for shown in stages]
         self.inputs: list[Inputs] = []
         self.hidden: list[dict[str, Array]] = []
         ids = [_ids(source, self.texts) for source in (a, b)]
         for source, own in zip((a, b), ids):
-            self.inputs.append(padded_ids(own or ids[0] or ids[1] or []))
+            rows = own or ids[0] or ids[1]
+            self.inputs.append(padded_ids(rows) if rows else {})
             self.hidden.append(_hidden(source, self.inputs[-1]))
 
     def ways(self) -> list[Way | None]:
@@ -247,7 +248,7 @@ def _ids(source: Source, texts: Sequence[str]) -> list[Ids] | None:
 
 def _hidden(source: Source, inputs: Inputs) -> dict[str, Array]:
     """What a side that is at hand gives at the end of its model."""
-    if source.recorded is not None:
+    if source.recorded is not None or not inputs:
         return {}
     shown: Mapping[str, Any] = source.run(inputs)
     return {stage: np.asarray(shown[stage]) for stage in _HIDDEN if stage in shown}
