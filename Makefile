@@ -22,9 +22,9 @@ demo: $(VENV)/.weights
 	$(BIN)/npbert similarity
 
 test: $(VENV)/.test $(VENV)/.weights lint
-	$(BIN)/python -m pytest
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -m "kernel and not slow" tests/ops tests/simd tests/engine
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not kernel and not slow"
+	$(BIN)/python -m pytest -n 2
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n 2 -m "kernel and not slow" tests/ops tests/simd tests/engine
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -m "not kernel and not slow"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -38,12 +38,10 @@ def parametrized(*precisions: Precision) -> Any:
 
 
 every = parametrized(*ALL)
-rounding = parametrized(*(each for each in ALL if each.rounded))
-widening = parametrized(*(each for each in ALL if each.widens))
 
 
-def given_in_every(*precisions: Precision, **strategies: Any) -> Callable[..., Any]:
-    """`hypothesis.given` for a compiled test in these precisions, or in all.
+def given_in_every(**strategies: Any) -> Callable[..., Any]:
+    """`hypothesis.given` for a test of kernels in every precision.
 
     All have one source: past float32, a third of the examples will do.
     """
@@ -64,7 +62,7 @@ def given_in_every(*precisions: Precision, **strategies: Any) -> Callable[..., A
         rest = [each for name, each in signature.parameters.items() if name not in strategies]
         run.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
         run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
-        return parametrized(*(precisions or ALL))(pytest.mark.kernel(run))
+        return every(pytest.mark.kernel(run))
 
     return decorate
 

@@ -32,9 +32,9 @@ class DType(StrEnum):
 
 
 _DTYPES = (
-    "bfloat16_from_float32 keeps the weights in half the memory and computes in float32, which is"
-    " faster for single short texts; float64 is the most exact; the others round each step to 16"
-    " bits, as Keras does."
+    "bfloat16_from_float32 and float16_from_float32 keep the weights in half the memory and compute"
+    " in float32, which is faster for single short texts; float64 is the most exact; the other four"
+    " are Keras's, and round each step to 16 bits."
 )
 
 Texts = Annotated[

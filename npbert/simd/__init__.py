@@ -52,6 +52,7 @@ _FACTS: dict[str, Callable[[Precision], int]] = {
     "STORED_BYTES": lambda precision: precision.stored_dtype.itemsize,
     "ROWS_TOGETHER": lambda precision: precision.rows_together,
     "WIDENS": lambda precision: precision.widens,
+    "FEW_TILES": lambda precision: precision.few_tiles,
     "ROUNDS": lambda precision: precision.rounded is not None,
 }
 _PLACE_OF = {name: (place, name) for place, names in _PLACES.items() for name in names.split()}

@@ -23,7 +23,6 @@ Chosen by measurement, once. The geometric mean of npbert's error over Keras's, 
 """
 
 _ROW_BLOCK = 128  # rows of `a` that stay in the L2 cache while all panels pass by
-_FEW_TILES = 8  # up to as many, weights of 16 bits are widened in each (see `npbert.simd.widening`)
 
 NO_ACTIVATION, GELU_APPROXIMATE, GELU = 0, 1, 2
 
@@ -60,7 +59,7 @@ def gemm_kernel(  # type: ignore[no-untyped-def]
             ahead = panel + panel_bytes if number + 1 < last else panel
             a_block = a_address + simd.REAL_BYTES * block * a_stride
             c_block = out_address + simd.REAL_BYTES * (block * out_stride + left)
-            if simd.WIDENS and tiles > _FEW_TILES:
+            if simd.WIDENS and tiles > simd.FEW_TILES:
                 simd.multiply_widened(
                     width, a_block, a_stride, depth, panel, c_block, out_stride,
                     block_end - block, ahead,

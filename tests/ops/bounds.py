@@ -174,7 +174,7 @@ class Bounds:
         """Either GELU of values that are off by so much; rounded."""
         definition = gelu.gelu if name == "gelu" else gelu.gelu_approximate
         exact = definition(np.asarray(x, np.float64))
-        unit = self.elementwise(name, np.maximum(np.abs(exact), error))
+        unit = self.elementwise(name, np.abs(exact) + tolerances.GELU_SLOPE * error)
         bound = tolerances.GELU_SLOPE * error + unit + tolerances.definition_of_gelu(x)
         return self.rounded(exact, bound)
 

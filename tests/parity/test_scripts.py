@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,12 @@ def test_of_a_row_of_ids(report, tmp_path, limit, code):
 
 @pytest.mark.kernel
 def test_of_a_text(report, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(PRESET, folder)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "mill", "it", "'", "s"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    ours = {**report.a, "name": str(folder)}
+    report = dataclasses.replace(report, a=ours, b={**ours, "name": f"{folder}@float64"})
     same = run(scripts.of_text(report, "text.tokens", "the mill", 2, 0.5), tmp_path)
     assert same.returncode == 0, same.stderr
     assert same.stdout.splitlines()[0] == same.stdout.splitlines()[1]

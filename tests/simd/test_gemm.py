@@ -48,7 +48,7 @@ def test_the_oracle_itself_against_scalar_fmaf(bits):
 
 
 def test_the_oracle_rounds_after_the_bias_and_after_the_residual():
-    """In bfloat16, 1.015625 is 1 and 130 more than a half, and three steps are not one."""
+    """Half of bfloat16's 2^-7 is lost when it is added to 1, and lost again the second time."""
     one, half = np.float32([[1.0]]), np.float32([[2.0**-8]])
     assert exact.gemm(one, one, half[0], half, BFLOAT16) == 1
     assert exact.gemm(one, one, None, 3 * half, BFLOAT16) == 1 + 2.0**-6
