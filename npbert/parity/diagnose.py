@@ -69,9 +69,10 @@ def diagnose(
     if model and inputs is not None and report.first in inner:
         said += _of_ops(report, model, sides, inputs)
     apart = {each.stage for each in report.stages if not each.agrees}
-    if model and texts and VECTOR in apart:
-        known = Texts(texts, a, b, (stages_a, stages_b), model, _limits(report))
-        said += _of_vectors(known, inherited=bool(said))
+    for stage in [stage for stage in (VECTOR, POOLING) if stage in apart][:1]:
+        if model and texts:
+            known = Texts(texts, a, b, (stages_a, stages_b), model, _limits(report), stage)
+            said += _of_vectors(known, inherited=bool(said))
     if not said and report.first is None:
         said += _of_weights(report)
     if not said and report.first is not None:
@@ -146,24 +147,24 @@ def _of_vectors(texts: Texts, *, inherited: bool) -> list[Diagnosis]:
     """What is said of the texts' vectors; ``inherited`` if there is another reason to differ."""
     first, second = texts.ways()
     if first and second:
-        return [_of_text(each) for each in texts.compare_ways(first, second)]
+        return [_of_text(each, texts.stage) for each in texts.compare_ways(first, second)]
     way = first or second
     if way is None:
         why = "no known pooling leads to either side's vectors"
-        return [] if inherited else [_unknown(VECTOR, None, why)]
+        return [] if inherited else [_unknown(texts.stage, None, why)]
     found = texts.explain(way)
     if found:
-        return [_of_text(found)]
+        return [_of_text(found, texts.stage)]
     a, b = texts.suspects(way)
     return described(examine({"b": b, "a": a}), texts.model.config.num_layers)
 
 
-def _of_text(found: VectorFound) -> Diagnosis:
+def _of_text(found: VectorFound, stage: str) -> Diagnosis:
     sentence = (
         f"{found.says}: with that allowed for, vectors differ by {found.after:.1e}, where they "
         f"differed by {found.before:.1e}."
     )
-    return Diagnosis(found.cause, VECTOR, None, sentence, found.fix, found.before, found.after)
+    return Diagnosis(found.cause, stage, None, sentence, found.fix, found.before, found.after)
 
 
 def _rows(stage: str, a: Stages, b: Stages, count: int) -> list[int]:

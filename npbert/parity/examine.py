@@ -110,12 +110,13 @@ def _blame(findings: list[Finding], side: Side, suspect: Suspect, stage: str) ->
         if finding.found is None and kind_of(stage) == kind_of(finding.stages[0]):
             finding.stages.append(stage)
             return
-    found = suspect.explain(stage)
-    for finding in mine:
-        if found and finding.found and finding.found.cause == found.cause:
+    for finding in mine:  # what was made once was most likely made again
+        again = suspect.explain(stage, finding.found.cause) if finding.found else None
+        if again:
             finding.stages.append(stage)
-            replay.follow(found.variant)
+            replay.follow(again.variant)
             return
+    found = suspect.explain(stage)
     findings.append(Finding(side, [stage], found, error, noise, suspect.hurried))
     if found:
         replay.follow(found.variant)

@@ -24,6 +24,7 @@ Variant: TypeAlias = Mapping[str, Step]
 """A hypothesis: the steps that are not as they should be, by stage."""
 
 _TABLES: Final = "/embeddings"
+_SMALLEST: Final = 2.0**-126
 
 
 def replay(
@@ -139,15 +140,16 @@ class Replay:
         It is what float32 does to NumPy, to inputs that are exact: the largest difference between
         the op in float32 and in float64, or one unit in the last place of the largest value where
         that is more. A coarser or finer dtype has as many times that noise as its unit is larger.
+        It is never 0, for it is divided by.
         """
         made, rough = (self.compute(stage, variant, width) for width in (np.float64, np.float32))
         if made is None or rough is None:
-            return 0.0
+            return _SMALLEST
         kept = self._kept(stage, made)
         unit = float(np.finfo(np.float32).eps)
         noise = unit * float(np.max(np.abs(kept[np.isfinite(kept)]), initial=0.0))
         noise = max(noise, float(np.max(self._apart(stage, made, rough), initial=0.0)))
-        return noise * _eps(self.stages[stage].dtype) / unit
+        return max(noise * _eps(self.stages[stage].dtype) / unit, _SMALLEST)
 
     def _apart(self, stage: str, a: Array, b: Array) -> F64:
         apart = distance(np.asarray(a, np.float64), np.asarray(b, np.float64))

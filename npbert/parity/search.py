@@ -75,7 +75,7 @@ class Suspect:
         self.replay, self.config, self._own = replay, config, own or {}
         self._tolerances, self._slack = tolerances, slack or {}
         self.hurried = False
-        """Whether there was no time to try all mistakes."""
+        """Whether there was no time to try all mistakes, when one was last looked for."""
 
     def off(self, stage: str) -> bool:
         """Whether the op that makes ``stage`` is off by more than is let pass."""
@@ -97,6 +97,7 @@ class Suspect:
         """The mistake that explains the error at ``stage``, if one does; ``only`` is its key."""
         before = self.replay.error(stage)
         assert before is not None
+        self.hurried = False
         found: list[Found] = []
         for hypotheses in self._hypotheses(stage):
             for cause, says, variant in hypotheses:

@@ -18,7 +18,17 @@ from npbert.parity.difference import distance, largest
 from npbert.parity.graph import graph
 from npbert.parity.inputs import padded
 from npbert.parity.mistakes import texts as mistakes
-from npbert.parity.mistakes.pooling import FIXES, OVER_PADDING, POOLER, VECTOR, WAYS, Way, key_of
+from npbert.parity.mistakes.pooling import (
+    AS_POOLED,
+    FIXES,
+    OVER_PADDING,
+    POOLER,
+    POOLING,
+    VECTOR,
+    WAYS,
+    Way,
+    key_of,
+)
 from npbert.parity.mistakes.texts import CHANGES, PROMPTS, Change, Ids
 from npbert.parity.replay import Replay
 from npbert.parity.search import FALLS, Suspect
@@ -67,6 +77,7 @@ class Texts:
         model: what the sides should be.
         limits: stage -> what is let pass. The sides are run once more for their token vectors, and
             may round otherwise.
+        stage: of the texts: ``text.vector``, or ``text.pooling`` where only that differs.
     """
 
     def __init__(
@@ -77,12 +88,14 @@ class Texts:
         stages: Sequence[Stages],
         model: Model,
         limits: Mapping[str, float],
+        stage: str = VECTOR,
     ) -> None:
-        chosen, self._same = _rows(texts, stages[0], stages[1], limits)
-        self._limit = limits[VECTOR]
+        self.stage, self._limit = stage, limits[stage]
+        shown = [np.asarray(side[stage]) for side in stages]
+        chosen, self._same = _rows(texts, shown[0], shown[1], self._limit)
         self.texts, self.model, self._sources = [texts[i] for i in chosen], model, (a, b)
         self._all = _ids(a, texts) or []
-        self.vectors = [np.asarray(shown[VECTOR])[chosen] for shown in stages]
+        self.vectors = [side[chosen] for side in shown]
         self.inputs: list[Inputs] = []
         self.hidden: list[dict[str, Array]] = []
         ids = [_ids(source, self.texts) for source in (a, b)]
@@ -98,6 +111,8 @@ class Texts:
     def _way(self, i: int, vectors: Array) -> Way | None:
         hidden, mask = self.hidden[i], self.inputs[i]["padding_mask"]
         for way in WAYS:
+            if self.stage == POOLING and way.ending != AS_POOLED:
+                continue
             needs = "pooled_output" if way.pool == POOLER else "sequence_output"
             if needs in hidden:
                 made = way.of(hidden, mask, vectors.shape[1])
@@ -133,15 +148,15 @@ class Texts:
     def suspects(self, way: Way) -> tuple[Suspect, Suspect]:
         """The sides, as the search for causes takes them."""
         first, second = (
-            self._suspect(way, _first(inputs), _first({**hidden, VECTOR: vectors}))
+            self._suspect(way, _first(inputs), _first({**hidden, self.stage: vectors}))
             for inputs, hidden, vectors in zip(self.inputs, self.hidden, self.vectors)
         )
         return first, second
 
     def _suspect(self, way: Way, inputs: Inputs, stages: Stages) -> Suspect:
-        whole = {**graph(self.model.config), **way.steps(stages[VECTOR].shape[1])}
+        whole = {**graph(self.model.config), **way.steps(stages[self.stage].shape[1])}
         replay = Replay(whole, self.model.weights, inputs, stages)
-        slack = {VECTOR: self._limit}
+        slack = {self.stage: self._limit}
         return Suspect(replay, self.model.config, slack, slack=slack)
 
     # -- what is done to texts and ids -------------------------------------------------------------
@@ -188,7 +203,7 @@ class Texts:
             return
         for lacks, does, source in (("b", "a", 1), ("a", "b", 0)):
             says = f"{lacks} does not {change.does}, and {does} does"
-            make = partial(_vectors, self._sources[source], texts)
+            make = partial(_vectors, self._sources[source], self.stage, texts)
             yield _Hypothesis(change.key, says, make, self.vectors[1 - source])
 
     def _cuts(self, own: Sequence[Ids]) -> Sequence[int]:
@@ -231,12 +246,9 @@ def padded_ids(rows: Sequence[Ids], T: int | None = None) -> dict[str, Array]:
     return {name: np.pad(array, ((0, 0), (0, more))) for name, array in inputs.items()}
 
 
-def _rows(
-    texts: Sequence[str], a: Stages, b: Stages, limits: Mapping[str, float]
-) -> tuple[list[int], list[int]]:
+def _rows(texts: Sequence[str], a: Array, b: Array, limit: float) -> tuple[list[int], list[int]]:
     """The shortest of the texts that differ, which are cheap to run; and those that do not."""
-    apart = distance(*(np.asarray(side[VECTOR], np.float64) for side in (a, b))).max(axis=1)
-    differ = apart > limits[VECTOR]
+    differ = distance(a.astype(np.float64), b.astype(np.float64)).max(axis=1) > limit
     shortest = sorted(np.flatnonzero(differ).tolist(), key=lambda i: len(texts[i]))
     return sorted(shortest[:TEXTS]), np.flatnonzero(~differ).tolist()
 
@@ -254,8 +266,8 @@ def _hidden(source: Source, inputs: Inputs) -> dict[str, Array]:
     return {stage: np.asarray(shown[stage]) for stage in _HIDDEN if stage in shown}
 
 
-def _vectors(source: Source, texts: Sequence[str], count: int) -> Array | None:
+def _vectors(source: Source, stage: str, texts: Sequence[str], count: int) -> Array | None:
     if source.recorded is not None:
         return None
     shown = source.encode(texts[:count]) or {}
-    return np.asarray(shown[VECTOR]) if VECTOR in shown else None
+    return np.asarray(shown[stage]) if stage in shown else None

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 LIVE = os.environ.get("NPBERT_LIVE") == "1"
-SEED = int(os.environ.get("NPBERT_LIVE_SEED") or time.time())
-MEASURED = pytest.StashKey[list[str]]()
+# In the environment, so that every process of a run draws from the same.
+SEED = int(os.environ.setdefault("NPBERT_LIVE_SEED", str(int(time.time()))))
 
 collect_ignore_glob = [] if LIVE else ["*"]
 
@@ -50,14 +50,27 @@ def cases():
 @pytest.fixture
 def measured(request: pytest.FixtureRequest):
     """Takes lines for the end of the report: what was measured, pass or fail."""
-    return request.config.stash.setdefault(MEASURED, []).append
+    return lambda line: request.node.user_properties.append(("measured", line))
 
 
-def pytest_terminal_summary(terminalreporter, config) -> None:
-    if lines := config.stash.get(MEASURED, []):
+def pytest_terminal_summary(terminalreporter) -> None:
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+    ]
+    if lines := [v for each in reports for k, v in each.user_properties if k == "measured"]:
         terminalreporter.section("measured against the peers")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Which tests stay in one process: a file's, and all that ask the same peers."""
+    for item in items:
+        group = "peers" if "peers" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,7 @@ from npbert.bench.engines import ENGINES
 
 pytestmark = pytest.mark.live
 
-RACING = [name for name, entry in ENGINES.items() if entry.race]
+RACING = [name for name, entry in ENGINES.items() if entry.race and not entry.named]
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
-import warnings
 
 import numpy as np
 import pytest
 from goldens import GOLDEN
+from live import tiny_directory
+from live.exporters import export, imported
 from tasks.task_models import lively
-from text.tiny_model import CONFIG, VOCABULARY, write_tiny_model
-from weights.model_files import hugging_face, write_safetensors
+from text.tiny_model import CONFIG
 
 from npbert import BertBackbone
 from npbert.errors import InputError, ModelFileError, UnsafeModelError
@@ -28,24 +26,14 @@ pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]
 TEXTS = ["The river runs", "a", "", "our house near the old stone bridge under the river", "Mill!"]
 INPUTS = drawn(CONFIG.vocabulary_size, CONFIG.max_sequence_length).inputs
 OUTSIDE = {**INPUTS, "token_ids": INPUTS["token_ids"] + CONFIG.vocabulary_size}
-NAMES = ["input_ids", "attention_mask", "token_type_ids"]
 CLOSE = 2e-5
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     """A sentence-transformers directory that Keras Hub can read too."""
-    path = write_tiny_model(tmp_path_factory.mktemp("sources") / "model")
-    weights = lively(tensors(CONFIG), 8)
-    write_safetensors(path / "model.safetensors", hugging_face(weights, CONFIG))
-    (path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    (path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
-    modules = json.loads((path / "modules.json").read_text())
-    numbered = [{"idx": i, "name": str(i), **module} for i, module in enumerate(modules)]
-    (path / "modules.json").write_text(json.dumps(numbered))
-    pooling = {"pooling_mode": "mean", "embedding_dimension": CONFIG.hidden_dim}
-    (path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    return path
+    path = tmp_path_factory.mktemp("sources") / "model"
+    return tiny_directory.write(path, CONFIG, lively(tensors(CONFIG), 8))
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +71,6 @@ def assert_weights(source, reference):
     assert ours.keys() == theirs.keys()
     for name, array in theirs.items():
         np.testing.assert_array_equal(ours[name], array, name)
-
-
-def imported(name):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return importlib.import_module(name)
 
 
 # -- PyTorch ---------------------------------------------------------------------------------------
@@ -196,36 +178,6 @@ def test_no_model_for_keras(keras_source, tmp_path):
 
 
 # -- ONNX ------------------------------------------------------------------------------------------
-
-
-def export(model, path, dynamo):
-    """The encoder with both of its outputs, free in batch and tokens."""
-    torch = imported("torch")
-
-    class Both(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.bert = model
-
-        def forward(self, *given):
-            made = self.bert(**dict(zip(NAMES, given)))
-            return made.last_hidden_state, made.pooler_output
-
-    free = [{0: torch.export.Dim("b"), 1: torch.export.Dim("t")}] * 3
-    more = {"dynamic_shapes": (tuple(free),)} if dynamo else {"opset_version": 17}
-    outputs = ["last_hidden_state", "pooler_output"]
-    if not dynamo:
-        more["dynamic_axes"] = {name: {0: "batch", 1: "tokens"} for name in [*NAMES, *outputs]}
-    torch.onnx.export(
-        Both().eval(),
-        tuple(torch.arange(14).reshape(2, 7) % most for most in (11, 2, CONFIG.num_segments)),
-        str(path),
-        input_names=NAMES,
-        output_names=outputs,
-        dynamo=dynamo,
-        **({"verbose": False} if dynamo else {}),
-        **more,
-    )
 
 
 @pytest.fixture(scope="module")

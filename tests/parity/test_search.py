@@ -158,3 +158,46 @@ def test_there_is_an_end_to_the_search(monkeypatch):
     one = suspect(wrong)
     assert one.explain("sequence_output") is None
     assert one.hurried
+
+
+RANDOM = np.random.default_rng(8)
+EDITS = {
+    "noise": lambda x: x * (1 + 0.01 * RANDOM.normal(size=x.shape)),
+    "little noise": lambda x: x * (1 + 1e-4 * RANDOM.normal(size=x.shape)),
+    "more": lambda x: x + 0.1,
+    "larger": lambda x: 1.01 * x,
+    "negative": lambda x: -x,
+    "absolute": np.abs,
+    "nothing": lambda x: 0 * x,
+    "one": lambda x: 0 * x + 1,
+    "not a number": lambda x: x * np.nan,
+    "some infinite": lambda x: np.where(RANDOM.random(x.shape) < 0.01, np.inf, x),
+    "features rolled": lambda x: np.roll(x, 1, -1),
+    "tokens rolled": lambda x: np.roll(x, 1, 1),
+    "features turned round": lambda x: x[..., ::-1],
+    "clipped": lambda x: np.clip(x, -0.5, 0.5),
+    "two digits": lambda x: np.round(x, 2),
+    "holes": lambda x: x * (RANDOM.random(x.shape) < 0.9),
+}
+MISTAKES = {  # of the edits, those that people make
+    ("larger", "scores"): "attention_scale",
+    ("nothing", "position"): "position_missing",
+    ("nothing", "segment"): "segment_missing",
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("case", ["deep", "no_layers", "one_head", "dropout_zero"])
+def test_what_is_no_known_mistake_is_not_named(case, name):
+    """Whatever is done to what was recorded, at any stage."""
+    config, inputs, weights = goldens.config(case), goldens.inputs(case), goldens.weights(case)
+    stages = {}
+    reference.forward(config, weights, **inputs, seen=stages.__setitem__)
+    for stage in [stage for stage in stages if not stage.startswith(("layer.1", "layer.2"))]:
+        with np.errstate(invalid="ignore"):
+            wrong = np.asarray(EDITS[name](stages[stage]), np.float32)
+        replay = Replay(graph(config), weights, inputs, {**stages, stage: wrong})
+        one = Suspect(replay, config, {})
+        found = one.explain(stage) if one.off(stage) else None
+        expected = MISTAKES.get((name, stage.rpartition(".")[2]))
+        assert (found.cause if found else None) == expected, (stage, found)

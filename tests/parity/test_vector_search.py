@@ -78,3 +78,20 @@ def test_padding():
     np.testing.assert_array_equal(made["token_ids"], [[1, 2, 3, 0, 0], [4, 0, 0, 0, 0]])
     np.testing.assert_array_equal(made["padding_mask"].sum(axis=1), [3, 1])
     assert padded_ids([[1, 2, 3]], 2)["token_ids"].shape == (1, 3)
+
+
+def test_pooling_alone_may_differ():
+    """Divided by its length, a sum is a mean."""
+
+    class Summed(TextSide):
+        def encode(self, texts):
+            shown = super().encode(texts)
+            lengths = np.array([len(ids) for ids in self._tokens(texts).ids])[:, None]
+            return {**shown, POOLING: shown[POOLING] * np.sqrt(lengths)}
+
+    a, b = TextSide(WEIGHTS), Summed(WEIGHTS)
+    stages = [side.encode(TEXTS) for side in (a, b)]
+    known = Texts(TEXTS, a, b, stages, Model(CONFIG, WEIGHTS, "a"), LIMITS, POOLING)
+    [found] = known.compare_ways(*known.ways())
+    assert found.cause == "pooling"
+    assert "mean_sqrt_len_tokens pooling, where mean pooling is a's" in found.says

@@ -21,6 +21,7 @@ from npbert.parity.mistakes.cause import HEADS, Cause, Offer, Offers, Where
 
 def _scale(where: Where) -> Offers:
     H, N, D = where.config.head_dim, where.config.num_heads, where.config.hidden_dim
+    right = 1 / math.sqrt(H)
     others = {
         "1 (none)": 1.0,
         "1 / H": 1 / H,
@@ -30,7 +31,7 @@ def _scale(where: Where) -> Offers:
     }
     for name, scale in others.items():
         if not math.isclose(scale * math.sqrt(H), 1):
-            says = f"has the scale {name}, where 1 / sqrt(H) = {1 / math.sqrt(H):.4g} is expected"
+            says = f"has the scale {name}, where 1 / sqrt(H) = {right:.4g} is expected"
             yield Offer(says, where.replaced(partial(graph.scores, scale=scale)))
     seen = where.seen
     if seen is None:
@@ -38,7 +39,8 @@ def _scale(where: Where) -> Offers:
 
     def fitted(query: Array, key: Array) -> Array:
         made = graph.scores(query, key, scale=1.0)
-        return made * made.dtype.type(np.sum(made * seen) / np.sum(np.square(made)))
+        scale = float(np.sum(made * seen) / np.sum(np.square(made)))
+        return made * made.dtype.type(scale if scale > 0 else right)
 
     yield Offer("has another scale, where 1 / sqrt(H) is expected", where.replaced(fitted))
 

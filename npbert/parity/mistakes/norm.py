@@ -35,7 +35,7 @@ def _epsilon(where: Where) -> Offers:
         root = (centred * normal).sum(axis=-1) / np.square(centred).sum(axis=-1)
         rows = variance <= np.percentile(variance, 20)
         epsilon = float(np.median((1 / root**2 - variance)[rows]))
-        return layer_norm(x, gamma, beta, epsilon=max(epsilon, 0.0))
+        return layer_norm(x, gamma, beta, epsilon=epsilon if epsilon > 0 else expected)
 
     says = f"adds another epsilon to the variance, where {expected:g} is expected"
     yield Offer(says, where.replaced(fitted))

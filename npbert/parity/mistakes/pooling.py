@@ -60,9 +60,10 @@ def _normalized_and_cut(x: Array, size: int) -> Array:
     return l2_normalize(x)[:, :size]
 
 
+AS_POOLED: Final = "not normalized"
 ENDINGS: Final[dict[str, Callable[[Array, int], Array]]] = {
     "normalized to length 1": _cut_and_normalized,
-    "not normalized": _cut,
+    AS_POOLED: _cut,
     "normalized before it is cut to fewer dimensions": _normalized_and_cut,
 }
 """In words -> what becomes of what pooling gave; the int is the number of dimensions."""

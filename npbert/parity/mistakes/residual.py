@@ -32,6 +32,8 @@ def _dropout(where: Where) -> Offers:
         if not 0.01 < 1 - kept[clean != 0].mean() < 0.9:
             return base + clean
         factor = np.median(left[kept] / clean[kept])
+        if not factor > 1.01:
+            return base + clean
         return np.where(kept, clean * factor, clean.dtype.type(0)) + base
 
     yield Offer("has values dropped at random and the others scaled up", where.replaced(dropped))
