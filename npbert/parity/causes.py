@@ -20,6 +20,7 @@ from npbert.parity.mistakes.cause import Cause
 CAUSES: Final[dict[str, Cause]] = {
     cause.key: cause
     for cause in (
+        precision.CONSTANTS,
         *activation.CAUSES,
         *norm.CAUSES,
         *embeddings.CAUSES,

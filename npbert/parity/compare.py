@@ -13,7 +13,7 @@ from npbert.parity import notes
 from npbert.parity.arbiter import Arbiter, Model, find_model, shaped, takes
 from npbert.parity.budget import overridden, place
 from npbert.parity.inputs import Batch
-from npbert.parity.judge import Evidence, Judged, judged
+from npbert.parity.judge import LAST, Evidence, Judged, judged
 from npbert.parity.noise import expected
 from npbert.parity.ranking import ranking
 from npbert.parity.texts import TEXTS
@@ -74,7 +74,11 @@ def compare(
     shared = sorted(set(stages[0]) & set(stages[1]), key=place)
     model = find_model(a, b, weights)
     known = _evidence(model, batch, stages, diagnose)
-    known = dataclasses.replace(known, given=overridden(shared, tolerances))
+    known = dataclasses.replace(
+        known,
+        given=overridden(shared, tolerances),
+        computed=tuple(side[LAST].dtype for side in stages if LAST in side),
+    )
     judgements = [judged(name, stages[0][name], stages[1][name], known) for name in shared]
     report = Report(
         a=_described(a),
@@ -171,7 +175,7 @@ def _tokens(texts: Sequence[str] | None, a: Tokens | None, b: Tokens | None) -> 
 def _ranking(stages: Sequence[Stages], batch: Batch | None) -> Ranking | None:
     """Of the texts' vectors, or where a side has none, of the means of its last stage."""
     vectors = [side.get("text.vector") for side in stages]
-    last = [side.get("sequence_output") for side in stages]
+    last = [side.get(LAST) for side in stages]
     if any(each is None for each in vectors) and batch is not None:
         kept = np.asarray(batch.inputs["padding_mask"])[..., None] != 0  # (B, T, 1)
         vectors = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from npbert.parity.difference import (
 from npbert.parity.noise import Noise
 from npbert.parity.types import Array, Side, StageReport
 
-_HANDED_ON = "sequence_output"
+LAST: Final = "sequence_output"
+"""What texts' vectors are made of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Evidence:
         local: for each side, stage -> the error of its op alone.
         local_noise: for each side, stage -> what float32 does to that op.
         given: stage -> the user's tolerance.
+        computed: for each side, the dtype of its last stage: its texts' vectors are no finer,
+            whatever they are kept in.
     """
 
     mask: Array | None = None
@@ -43,6 +47,7 @@ class Evidence:
     local: Sequence[Mapping[str, Spread | None]] = ({}, {})
     local_noise: Sequence[Mapping[str, Spread]] = ({}, {})
     given: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    computed: tuple[np.dtype[Any], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +88,8 @@ def judged(stage: str, a: Array, b: Array, known: Evidence) -> Judged:
     kept = None if known.mask is None else kept_positions(stage, a.shape, known.mask)
     values = chosen(a, kept), chosen(b, kept)
     most, given = max(map(_magnitude, values)), stage in known.given
-    limits = tolerance(stage, (a.dtype, b.dtype), most, noise)
+    dtypes = (a.dtype, b.dtype, *(known.computed if _of_texts(stage) else ()))
+    limits = tolerance(stage, dtypes, most, noise)
     if given:
         limits = Tolerance(known.given[stage], None)
     found = difference(a, b, kept)
@@ -105,15 +111,19 @@ def judged(stage: str, a: Array, b: Array, known: Evidence) -> Judged:
     return Judged(report, scale, wrong, off, 0.0 if given else _blind(values, limits))
 
 
+def _of_texts(stage: str) -> bool:
+    return stage.startswith("text.")
+
+
 def _noise(stage: str, sides: Sequence[Array], noise: Noise | None) -> Spread | None:
     """Of the stage; of a text's vector, that of the last stage in proportion."""
     if noise is None:
         return None
-    if not stage.startswith("text."):
+    if not _of_texts(stage):
         return noise.errors.get(stage)
     size = max(root_mean_square(np.asarray(side, np.float64)) for side in sides)
-    share = size / (noise.rms[_HANDED_ON] or 1.0)
-    return Spread(*(share * each for each in noise.errors[_HANDED_ON]))
+    share = size / (noise.rms[LAST] or 1.0)
+    return Spread(*(share * each for each in noise.errors[LAST]))
 
 
 def _beyond(

@@ -84,11 +84,7 @@ def on_findings(report: Report) -> Iterator[str]:
 
 def different_weights(report: Report) -> list[WeightReport]:
     """Tensors that are not the same; one that a side lacks is none of them."""
-    return [
-        each
-        for each in report.weights or ()
-        if each.relation not in SAME and not each.relation.startswith(MISSING)
-    ]
+    return [each for each in report.weights or () if not each.relation.startswith((*SAME, MISSING))]
 
 
 def _few(names: Sequence[str]) -> str:

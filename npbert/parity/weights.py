@@ -17,8 +17,11 @@ from npbert.parity.difference import coarser, float_info, largest
 from npbert.parity.types import Array, WeightReport
 
 SHARED_ROWS: Final = "equal in the shared rows"
-SAME: Final = ("equal", "close", SHARED_ROWS)
-"""The relations that make no difference between two models."""
+KEPT: Final = "kept in "
+"""How the relation of a tensor begins that one side keeps in 16 bits, as its dtype says."""
+
+SAME: Final = ("equal", "close", SHARED_ROWS, KEPT)
+"""How the relations begin that make no difference between two models, or an announced one."""
 
 MISSING: Final = "missing in "
 """How the relation of a tensor begins that one side lacks."""
@@ -68,12 +71,13 @@ def _compare(name: str, a: Mapping[str, Array], b: Mapping[str, Array]) -> Weigh
 
 
 def _rounded(x: Array, y: Array, axes: str) -> str | None:
-    """One side is the other in 16 bits, whatever it is kept in."""
+    """One side is the other in 16 bits, in an array of that dtype or of another."""
     if x.shape == y.shape:
-        for dtype in (np.float16, ml_dtypes.bfloat16):
+        for dtype in map(np.dtype, (np.float16, ml_dtypes.bfloat16)):
             with np.errstate(over="ignore"):
                 if _equal(x.astype(dtype), y) or _equal(x, y.astype(dtype)):
-                    return f"rounded to {np.dtype(dtype).name}"
+                    said = KEPT if dtype in (x.dtype, y.dtype) else "rounded to "
+                    return said + dtype.name
     return None
 
 

@@ -9,12 +9,14 @@ import goldens
 import numpy as np
 import pytest
 from parity.sides import Side, edited, golden, recorded
+from text.tiny_model import write_tiny_model
 
 from npbert.dtype_policy import numpy_dtype
 from npbert.errors import ConfigError
 from npbert.ops.layer_norm import layer_norm
 from npbert.ops.pooler import pooler
 from npbert.parity.compare import compare
+from npbert.parity.sources import open_source
 
 CASE = "deep"  # L = 3
 INPUTS = goldens.inputs(CASE)
@@ -77,6 +79,17 @@ def test_what_was_rounded_to_16_bits_and_is_kept_in_more_differs():
     assert compare(exact, Side("rounded", stages=rounded), inputs=INPUTS).verdict == "differ"
 
 
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+def test_a_side_that_says_it_is_of_16_bits_agrees_with_its_vectors_too(tmp_path, policy):
+    """Though vectors are float32 in every policy."""
+    directory = write_tiny_model(tmp_path / "model")
+    a, b = (open_source(f"npbert:{directory}@{dtype}") for dtype in ("float32", policy))
+    report = compare(a, b, texts=["the river runs", "an old stone mill"])
+    assert {each.relation for each in report.weights} <= {"equal", f"kept in {policy}"}
+    assert stage_of(report, "text.vector").dtypes == ("float32", "float32")
+    assert report.verdict == "agree", report.first
+
+
 # -- planted errors --------------------------------------------------------------------------------
 
 
@@ -107,6 +120,14 @@ def test_another_activation_is_found_and_named():
     assert (report.first, report.guilty, report.side) == ("layer.0.activation",) * 2 + ("b",)
     assert 1e-5 < stage_of(report, report.first).difference.max_abs < 4.74e-4
     assert "tanh" in report.diagnosis.sentence
+
+
+@pytest.mark.parametrize("case", ["deep", "dropout_zero"])
+def test_the_constants_that_tensorflow_rounds_in_float64_are_named(case):
+    said = compare(golden(case, np.float64), recorded(case, "tf64")).diagnosis
+    first = "scores" if case == "deep" else "context"  # the other path shows no scores
+    assert (said.cause, said.stage) == ("constants_float32", f"layer.0.{first}"), said
+    assert said.error_after < 1e-14 < 1e-9 < said.error_before < 1e-7
 
 
 def test_the_side_that_is_wrong_is_named_by_as_weights():

@@ -57,11 +57,7 @@ def test_the_orders_of_summation_differ():
         table = run.rows.reshape(-1, run.rows.shape[-1]).astype(np.float64)
         exact = {}
         weights["token_embedding/embeddings"] = table
-        ids = np.arange(len(table)).reshape(run.segments.shape)
-        reference.forward(
-            *(goldens.config(CASE), weights, ids, run.segments, np.ones_like(ids)),
-            seen=exact.__setitem__,
-        )
+        reference.forward(goldens.config(CASE), weights, **run.inputs, seen=exact.__setitem__)
         for stage, value in run.stages.items():
             np.testing.assert_allclose(value, exact[stage], atol=5e-6)
     inverse = ascending.stages["layer.0.query"] == shuffled.stages["layer.0.query"]
@@ -95,14 +91,35 @@ def test_it_is_measured_once_per_model_and_inputs(monkeypatch):
     assert len(noise._cache) <= 8
 
 
-def test_rows_are_cut_to_their_ends():
+def test_rows_of_every_length_are_cut_to_their_ends():
     mask = np.zeros((4, 40), int)
     mask[0, :3], mask[1], mask[2, 5:], mask[3, :11] = 1, 1, 1, 1
     ids = np.arange(160).reshape(4, 40)
     inputs = {"token_ids": ids, "segment_ids": ids % 2, "padding_mask": mask}
-    rows, segments = noise._few(inputs)
-    assert rows.tolist() == [[*range(40, 51), 79], [*range(85, 96), 119]]
-    assert np.array_equal(segments, rows % 2)
+    few = noise._few(inputs, 2)
+    assert few["token_ids"].tolist() == [[0, 1, 2, *[0] * 9], [*range(85, 96), 119]]
+    assert few["padding_mask"].tolist() == [[True] * 3 + [False] * 9, [True] * 12]
+    assert np.array_equal(few["segment_ids"], few["token_ids"] % 2)
+    assert noise._few(inputs, 16)["token_ids"].shape == (4, 12)
+    assert (
+        noise._few({name: array[[0, 0]] for name, array in inputs.items()}, 2)["token_ids"].tolist()
+        == [[0, 1, 2]] * 2
+    )
+
+
+def test_a_row_that_has_more_noise_than_the_others_counts():
+    """A short one, whose only token is next to constant: its norm divides by next to nothing."""
+    weights, inputs = goldens.weights(CASE), {k: x[:2] for k, x in goldens.inputs(CASE).items()}
+    table = weights["token_embedding/embeddings"]
+    [*_, free] = set(range(len(table))) - set(inputs["token_ids"].ravel().tolist())
+    others = sum(w[0] for name, w in weights.items() if name[0] in "ps" and "embedding" in name)
+    table[free] = 1 + 1e-3 * table[free] - others
+    short = {name: np.zeros_like(array[:1]) for name, array in inputs.items()}
+    short["token_ids"][0, 0], short["padding_mask"][0, 0] = free, 1
+    more = {name: np.concatenate([array, short[name]]) for name, array in inputs.items()}
+    found = measure(goldens.config(CASE), weights, more).errors["embeddings.layer_norm"]
+    plain = measure(goldens.config(CASE), weights, inputs).errors["embeddings.layer_norm"]
+    assert found.largest > 10 * plain.largest
 
 
 def test_inputs_without_a_kept_token():

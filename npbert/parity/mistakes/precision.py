@@ -7,13 +7,16 @@ float32 numbers by chance are one time in thousands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from npbert.ops.gelu import gelu_approximate
 from npbert.ops.types import Array
-from npbert.parity.graph import Step
+from npbert.parity.graph import Step, scores
 from npbert.parity.mistakes.cause import DENSES, NORMS, Cause, Offer, Offers, Where
 
 # Within float16's range, the numbers of TF32 are those of float16.
@@ -126,6 +129,26 @@ def _all_short(seen: Array, name: str) -> bool:
     values = values[np.isfinite(values) & (values != 0)]
     return bool(len(values) >= 8 and (rounded(values, name) == values).all())
 
+
+def _constants(where: Where) -> Offers:
+    """As in Keras on TensorFlow, where a Python float becomes a float32 tensor first."""
+    if where.kind == "scores":
+        scale = float(np.float32(1 / math.sqrt(where.config.head_dim)))
+        yield Offer(
+            "has 1 / sqrt(H) rounded to float32", where.replaced(partial(scores, scale=scale))
+        )
+    elif where.config.activation == "gelu_approximate":
+        op = partial(gelu_approximate, cubic=float(np.float32(0.044715)))
+        yield Offer("has GELU's 0.044715 rounded to float32", where.replaced(op))
+
+
+CONSTANTS: Final = Cause(
+    "constants_float32",
+    ("scores", "activation"),
+    _constants,
+    "make the constant in the dtype of what it multiplies; below 1e-7, it can be left as it is",
+)
+"""Named before another scale, which explains the same."""
 
 _WIDER: Final = "load the weights in float32"
 _COMPUTE: Final = "compute in float32: no half(), no autocast, no mixed policy"
