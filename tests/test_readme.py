@@ -27,7 +27,7 @@ def test_a_block_prints_what_stands_below_it(number: int) -> None:
 
 
 def test_each_way_of_use_is_shown() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
 @pytest.mark.parametrize(
