@@ -77,6 +77,7 @@ def compare(
     known = dataclasses.replace(
         known,
         given=overridden(shared, tolerances),
+        recorded={k: x for side in (b, a) for k, x in getattr(side, "tolerances", {}).items()},
         computed=tuple(side[LAST].dtype for side in stages if LAST in side),
     )
     judgements = [judged(name, stages[0][name], stages[1][name], known) for name in shared]

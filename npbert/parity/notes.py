@@ -46,7 +46,8 @@ def on_evidence(known: Evidence, judgements: Sequence[Judged]) -> Iterator[str]:
     if judgements and known.noise is None:
         yield (
             "no float64 run, and rounding was not measured: no side shows a config and all of its "
-            "weights, or these ids are not in them; the tolerances are fixed"
+            "weights, or these ids are not in them; the tolerances are "
+            + ("those of the record" if known.recorded else "fixed")
         )
     for each in judgements:
         if not each.report.agrees and each.scale <= 1:

@@ -70,7 +70,8 @@ def of_inputs(
         for name, array in inputs.items()
     ]
     code = _RUN.format(inputs="\n".join(rows), limit=limit, **_names(report, stage))
-    few = "" if layers is None else f" The first {layers} layers are enough." if layers else ""
+    first = "The first layer is" if layers == 1 else f"The first {layers} layers are"
+    few = f" {first} enough." if layers else ""
     said = f"{stage} is {apart:.2e} apart, where {limit:.2e} is let pass.{few}"
     return _with_header(report, said, code)
 

@@ -10,6 +10,7 @@ import pytest
 from parity.sides import Side, edited, golden, recorded
 
 from npbert.errors import InputError
+from npbert.parity.budget import Tolerance
 from npbert.parity.compare import compare
 from npbert.parity.texts import TEXTS
 from npbert.parity.types import Tokens
@@ -30,6 +31,19 @@ def test_without_weights_it_is_said_that_noise_was_not_measured():
     report = compare(Side("a", stages=stages), Side("b", stages=wrong), inputs=INPUTS)
     assert (report.verdict, report.first, report.side) == ("differ", "layer.1.key", None)
     assert report.diagnosis.cause is None
+
+
+def test_the_tolerances_of_a_record_count_where_noise_is_unknown():
+    stages = recorded(CASE, "tf32").stages
+    record = Side("record", recorded=goldens.inputs(CASE), stages=stages)
+    record.tolerances = {"layer.1.key": Tolerance(1e-30, None), "pooled_output": Tolerance(1, None)}
+    report = compare(record, Side(stages=recorded(CASE, "jax32").stages))
+    found = {each.stage: each.tolerance for each in report.stages}
+    assert (found["layer.1.key"], found["pooled_output"]) == (1e-30, 1)
+    assert (report.verdict, report.first) == ("differ", "layer.1.key")
+    assert any("the tolerances are those of the record" in note for note in report.notes)
+    known = compare(record, golden(CASE))  # it has weights
+    assert {each.stage: each.tolerance for each in known.stages}["pooled_output"] < 1e-5
 
 
 def test_nothing_shared_is_not_comparable():

@@ -10,6 +10,7 @@ import numpy as np
 
 from npbert.config import BertConfig, unknown_name
 from npbert.errors import ConfigError, ModelFileError
+from npbert.parity.budget import Tolerance
 from npbert.parity.bundle import Bundle, load_bundle
 from npbert.parity.sources.base import NAMES, Base, split_off
 from npbert.parity.sources.named import OF_TEXTS, is_stage
@@ -30,6 +31,7 @@ class BundleSource(Base):
 
     Attributes:
         texts: those that it has the tokens or the vectors of; empty without them.
+        tolerances: stage -> what was let pass of it where it was recorded.
         weight_hashes: name -> what `npbert.parity.bundle.weight_hashes` gave, where it has no
             weights.
     """
@@ -52,6 +54,7 @@ class BundleSource(Base):
         if len(recorded) < len(NAMES) and not of_texts_alone:
             raise _incomplete(name, f"inputs {', '.join(inputs) or 'none'}")
         self.weight_hashes: Mapping[str, str] = bundle.meta.get("weights_sha256") or {}
+        self.tolerances = _tolerances(bundle.meta, name)
         self._tokens = _tokens(bundle.meta, name)
         vectors = [stages[each] for each in OF_TEXTS if each in stages]
         self.texts = _texts(bundle.meta, self._tokens, vectors, name)
@@ -112,6 +115,23 @@ def _chosen(bundle: Bundle, source: str | None, name: str) -> str:
             fix=f"name one of them: {name}#{found[0]}",
         )
     return source or found[0]
+
+
+def _tolerances(meta: Mapping[str, Any], name: str) -> dict[str, Tolerance]:
+    found: Any = meta.get("tolerances") or {}
+    try:
+        return {
+            stage: Tolerance(float(largest), None if bulk is None else float(bulk))
+            for stage, (largest, bulk) in found.items()
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            "the bundle's tolerances cannot be read.",
+            where=name,
+            received=error,
+            expected="stage -> [the largest difference, that of its 99th percentile or null]",
+            fix="record it again with `npbert parity record`",
+        ) from error
 
 
 def _tokens(meta: Mapping[str, Any], name: str) -> Tokens | None:

@@ -114,3 +114,14 @@ def test_bundles_of_something_else(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"{}")
     with pytest.raises(ModelFileError, match="not the ones its JSON describes"):
         open_source(f"bundle:{tmp_path / 'x'}")
+
+
+def test_tolerances():
+    meta = {"tolerances": {"sequence_output": [1e-5, None], "text.vector": [2e-6, 1e-6]}}
+    assert BundleSource(Bundle(meta, ARRAYS)).tolerances == {
+        "sequence_output": (1e-5, None),
+        "text.vector": (2e-6, 1e-6),
+    }
+    for broken in ([1], {"sequence_output": 1}, {"sequence_output": ["much", None]}):
+        with pytest.raises(ModelFileError, match="the bundle's tolerances cannot be read"):
+            BundleSource(Bundle({"tolerances": broken}, ARRAYS))
