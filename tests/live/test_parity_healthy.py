@@ -14,6 +14,7 @@ from live.exporters import export
 from live.peers import ROOT
 from text.tiny_model import CONFIG
 
+from npbert.parity import invariance
 from npbert.parity.compare import compare
 from npbert.parity.sources import open_source
 from npbert.weights.names import weight_shapes
@@ -91,3 +92,13 @@ def test_a_healthy_pair_agrees(sides, a, b, measured):
     assert report.verdict == "agree", (report.first, report.diagnosis)
     assert (report.first, report.diagnosis) == (None, None)
     measured(f"{a} and {b}: {report.smallest_scale:.2f} of what rounding lets pass")
+
+
+def test_who_keeps_the_bits(sides, measured):
+    assert invariance(sides["npbert"], TEXTS).bit_equal
+    for name in ("torch", "onnx", "sentence-transformers"):
+        found = invariance(sides[name], TEXTS)
+        assert [change.what for change in found.changes if change.what == "repeated runs"]
+        assert all(change.max_abs < 1e-3 for change in found.changes)
+        others = [change.what for change in found.changes if not change.bit_equal]
+        measured(f"{name} loses bits with: {', '.join(dict.fromkeys(others)) or 'nothing'}")
