@@ -66,6 +66,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
             terminalreporter.write_line(line)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items) -> None:
     """Which tests stay in one process: a file's, and all that ask the same peers."""
     for item in items:
