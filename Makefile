@@ -39,7 +39,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test-live: $(PEERS)/.installed
-	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -n 2 --dist loadfile -m live --durations=20 tests/live
+	NPBERT_LIVE=1 $(PEERS)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m live --durations=20 tests/live
 
 matrix: $(PEERS)/.installed
 	$(PEERS)/bin/python tests/live/formats_matrix.py
