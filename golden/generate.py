@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from golden import minilm, policies, tasks
+from golden import minilm, policies, tasks, toy
 from golden.bundles import collect, new_bundle, write_bundle
 from golden.cases import CASES, Arrays, Case, build
 from golden.compare import Difference, compare_trees
@@ -76,6 +76,7 @@ def generate(work: Path) -> None:
     write_hf_in_keras(work, presets / HF_TINY_IN_KERAS)
     tasks.write_tasks(work)
     policies.write_policies(work)
+    toy.write_toy(work)
     write_minilm(work)
 
 

@@ -28,10 +28,11 @@ def main(backend: str, work: Path) -> None:
     # Keras warns of every softmax over one key, which is what the case with T = 1 is about.
     warnings.filterwarnings("ignore", message="You are using a softmax over axis")
     if backend == "torch":
-        from golden import hugging_face, tasks
+        from golden import hugging_face, lessons, tasks
 
         hugging_face.run_all(work)
         tasks.run_hugging_face(work)
+        lessons.run_all(work)
         return
     if backend == "tokens":
         os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -46,12 +47,13 @@ def main(backend: str, work: Path) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    from golden import keras_presets, keras_side, policies, tasks
+    from golden import keras_presets, keras_side, policies, tasks, toy
 
     for source, dtype in KERAS_SOURCES[backend].items():
         keras_side.run_cases(work, source, dtype)
         keras_presets.run_all(work, source, dtype)
         tasks.run_keras(work, source, dtype)
+        toy.run_keras(work, source, dtype)
     policies.run_keras(work, backend)
 
 

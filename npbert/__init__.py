@@ -2,8 +2,9 @@
 
 The listing of this package is the path of a sentence: `text` turns it into ids, `weights` and
 `presets` bring the model, `ops` says what BERT is, `simd` how the machine does it, `engine` how a
-batch runs, `backbone` joins them, and `tasks` and `cli` are what people use. Start reading at
-`npbert.reference`: the whole forward pass on one screen.
+batch runs, `backbone` joins them, and `tasks` and `cli` are what people use; `teaching` and `viz`
+are for those who want to see it. Start reading at `npbert.reference`: the whole forward pass on one
+screen.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from npbert import models as models
     from npbert import parity as parity
+    from npbert import teaching as teaching
+    from npbert import viz as viz
     from npbert.backbone import Backbone as Backbone
     from npbert.backbone import BertBackbone as BertBackbone
     from npbert.tasks.embedder import Embedder as Embedder
     from npbert.tasks.masked_lm import BertMaskedLM as BertMaskedLM
     from npbert.tasks.text_classifier import BertTextClassifier as BertTextClassifier
     from npbert.tasks.text_embedder import BertTextEmbedder as BertTextEmbedder
+    from npbert.teaching.check import check as check
     from npbert.text.bert_tokenizer import BertTokenizer as BertTokenizer
     from npbert.text.preprocessors import BertMaskedLMPreprocessor as BertMaskedLMPreprocessor
     from npbert.text.preprocessors import (
@@ -46,6 +50,7 @@ _HOME = {
     "BertTextEmbedderPreprocessor": "npbert.text.preprocessors",
     "BertTokenizer": "npbert.text.bert_tokenizer",
     "Embedder": "npbert.tasks.embedder",
+    "check": "npbert.teaching.check",
 }
 
 __all__ = [
@@ -61,13 +66,16 @@ __all__ = [
     "BertTokenizer",
     "Embedder",
     "__version__",
+    "check",
     "models",
     "parity",
+    "teaching",
+    "viz",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("models", "parity"):
+    if name in ("models", "parity", "teaching", "viz"):
         return importlib.import_module(f"npbert.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)

@@ -50,10 +50,12 @@ MAY_USE = {  # part -> the parts it may import, besides itself
     "tasks": LOWER,
     "integrations": {"tasks"},
     "parity": LOWER | {"tasks"},
+    "teaching": LOWER | {"tasks", "parity"},
+    "viz": BASE,
     "models": LOWER | {"tasks"},
     "bench": LOWER | {"tasks", "__init__"},
     "cli": LOWER | {"tasks", "parity", "models", "bench", "__init__"},
-    "__init__": LOWER | {"tasks", "parity", "models"},
+    "__init__": LOWER | {"tasks", "parity", "models", "teaching", "viz"},
 }
 FIRST_USE = {"numba", "llvmlite", "scipy", "h5py", "tokenizers", "typer", "rich", "safetensors"}
 """What an import of npbert must not bring: each is imported where it is first used."""
@@ -196,8 +198,10 @@ LONG = {  # file -> why it is longer than 300 lines
 
 @pytest.mark.parametrize("path", [p for p in texts() if p.suffix == ".py"], ids=str)
 def test_no_file_is_long(path):
-    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    assert lines <= (700 if path.as_posix() in LONG else 300)
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    if path.parts[0] == "notebooks":  # of a lesson, its code
+        lines = [line for line in lines if not line.startswith("#")]
+    assert len(lines) <= (700 if path.as_posix() in LONG else 300)
 
 
 def test_the_exceptions_are_still_needed():
@@ -217,11 +221,9 @@ def test_the_project_speaks_of_itself_alone(path):
     assert re.findall(_WORDS, text) == []
 
 
-def test_the_wheel_is_pure_python():
-    assert {
-        p.suffix for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts
-    } <= {
-        ".py",
-        ".typed",
-        ".md",
-    }
+def test_the_wheel_is_python_and_one_small_model():
+    files = [p for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    toy = [p for p in files if PACKAGE / "teaching" / "toy" in p.parents]
+    assert {p.suffix for p in files if p not in toy} <= {".py", ".typed", ".md"}
+    assert {p.suffix for p in toy} == {".json", ".h5", ".txt"}
+    assert sum(p.stat().st_size for p in toy) < 200_000

@@ -11,6 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATHS = {
+    *re.findall(r"`((?:npbert|tests|golden|notebooks)/[^`*]*)`", README),
+    *re.findall(r"\]\(([^)#:]+)\)", README),
+}
 BLOCKS = re.findall(r"```python\n(.*?)```\n```text\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -27,12 +31,10 @@ def test_a_block_prints_what_stands_below_it(number: int) -> None:
 
 
 def test_each_way_of_use_is_shown() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"`((?:npbert|tests|golden)/[^`*]*)`", README)))
-)
+@pytest.mark.parametrize("path", sorted(PATHS))
 def test_a_file_it_names_exists(path: str) -> None:
     assert (ROOT / path).exists()
 
