@@ -152,6 +152,14 @@ def tolerance(
     return Tolerance(scale * most * noise.largest, scale * factor * noise.p99)
 
 
+def widened(
+    limits: Tolerance, recorded_in: np.dtype[Any], dtypes: Sequence[np.dtype[Any]]
+) -> Tolerance:
+    """What was let pass of one dtype, for sides of which another may be coarser."""
+    scale = _unit((recorded_in, *dtypes)) / _unit((recorded_in,))
+    return Tolerance(limits.largest * scale, None if limits.bulk is None else limits.bulk * scale)
+
+
 def overridden(stages: Sequence[str], tolerances: Mapping[str, float] | None) -> dict[str, float]:
     """The stages that have a tolerance of the user's; of several patterns, the last decides.
 

@@ -11,7 +11,7 @@ import numpy as np
 from npbert.parity import inputs as batches
 from npbert.parity import notes
 from npbert.parity.arbiter import Arbiter, Model, find_model, shaped, takes
-from npbert.parity.budget import overridden, place
+from npbert.parity.budget import Tolerance, overridden, place
 from npbert.parity.inputs import Batch
 from npbert.parity.judge import LAST, Evidence, Judged, judged
 from npbert.parity.noise import expected
@@ -77,7 +77,7 @@ def compare(
     known = dataclasses.replace(
         known,
         given=overridden(shared, tolerances),
-        recorded={k: x for side in (b, a) for k, x in getattr(side, "tolerances", {}).items()},
+        recorded=_recorded(b, stages[1]) | _recorded(a, stages[0]),
         computed=tuple(side[LAST].dtype for side in stages if LAST in side),
     )
     judgements = [judged(name, stages[0][name], stages[1][name], known) for name in shared]
@@ -161,6 +161,12 @@ def _evidence(
         local=[arbiter.local_errors(side) for side in stages],
         local_noise=[noise.local(model.config, model.weights, side) for side in stages],
     )
+
+
+def _recorded(side: Source, shown: Stages) -> dict[str, tuple[Tolerance, np.dtype[Any]]]:
+    """The tolerances of a record."""
+    found: Mapping[str, Tolerance] = getattr(side, "tolerances", {})
+    return {stage: (found[stage], shown[stage].dtype) for stage in found if stage in shown}
 
 
 def _weights(

@@ -69,10 +69,10 @@ def diagnose(
     if model and inputs is not None and report.first in inner:
         said += _of_ops(report, model, sides, inputs)
     apart = {each.stage for each in report.stages if not each.agrees}
-    for stage in [stage for stage in (VECTOR, POOLING) if stage in apart][:1]:
-        if model and texts:
-            known = Texts(texts, a, b, (stages_a, stages_b), model, _limits(report), stage)
-            said += _of_vectors(known, inherited=bool(said))
+    of_texts = next((stage for stage in (VECTOR, POOLING) if stage in apart), None)
+    if model and texts and of_texts:
+        known = Texts(texts, a, b, (stages_a, stages_b), model, _limits(report), of_texts)
+        said += _of_vectors(known, inherited=bool(said))
     if not said and report.first is None:
         said += _of_weights(report)
     if not said and report.first is not None:

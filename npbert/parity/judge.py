@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npbert.parity.budget import BLIND, Tolerance, tolerance
+from npbert.parity.budget import BLIND, Tolerance, tolerance, widened
 from npbert.parity.difference import (
     F64,
     Spread,
@@ -37,8 +37,8 @@ class Evidence:
         local: for each side, stage -> the error of its op alone.
         local_noise: for each side, stage -> what float32 does to that op.
         given: stage -> the user's tolerance.
-        recorded: stage -> what was let pass where a side was recorded; it counts where the noise
-            is unknown.
+        recorded: stage -> what was let pass where a side was recorded, and in which dtype; it
+            counts where the noise is unknown.
         computed: for each side, the dtype of its last stage: its texts' vectors are no finer,
             whatever they are kept in.
     """
@@ -49,7 +49,9 @@ class Evidence:
     local: Sequence[Mapping[str, Spread | None]] = ({}, {})
     local_noise: Sequence[Mapping[str, Spread]] = ({}, {})
     given: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    recorded: Mapping[str, Tolerance] = dataclasses.field(default_factory=dict)
+    recorded: Mapping[str, tuple[Tolerance, np.dtype[Any]]] = dataclasses.field(
+        default_factory=dict
+    )
     computed: tuple[np.dtype[Any], ...] = ()
 
 
@@ -94,7 +96,7 @@ def judged(stage: str, a: Array, b: Array, known: Evidence) -> Judged:
     dtypes = (a.dtype, b.dtype, *(known.computed if _of_texts(stage) else ()))
     limits = tolerance(stage, dtypes, most, noise)
     if known.noise is None and stage in known.recorded:
-        limits = known.recorded[stage]
+        limits = widened(*known.recorded[stage], dtypes)
     if given:
         limits = Tolerance(known.given[stage], None)
     found = difference(a, b, kept)

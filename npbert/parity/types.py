@@ -127,9 +127,8 @@ class WeightReport:
 
     name: str
     relation: str
-    """``"equal"``, ``"close"``, ``"rounded to float16"``, ``"kept in
-    float16"``, ``"transposed"``, ``"missing in b"``, and
-    so on: see `npbert.parity.weights`."""
+    """``"equal"``, ``"close"``, ``"rounded to float16"``, ``"kept in float16"``,
+    ``"transposed"``, ``"missing in b"``, and so on: see `npbert.parity.weights`."""
     max_abs: float | None = None
 
 

@@ -19,9 +19,9 @@ with warnings.catch_warnings():
     from sentence_transformers.models import Normalize, Pooling, Transformer
     from tokenizers import normalizers
 
+from live import tiny_directory
 from tasks.task_models import lively
 from text import tiny_model
-from weights.model_files import hugging_face, write_safetensors
 
 from npbert import BertBackbone
 from npbert.parity.compare import compare
@@ -52,13 +52,8 @@ def directory(tmp_path_factory):
 
 def written(folder, **settings):
     """With weights that make a difference to see."""
-    tiny_model.write_tiny_model(folder, **settings)
-    weights = hugging_face(lively(tensors(tiny_model.CONFIG), 8), tiny_model.CONFIG)
-    write_safetensors(folder / "model.safetensors", weights)
-    # What Keras Hub reads of a tokenizer:
-    (folder / "vocab.txt").write_text("\n".join(tiny_model.VOCABULARY) + "\n")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
-    return folder
+    weights = lively(tensors(tiny_model.CONFIG), 8)
+    return tiny_directory.write(folder, tiny_model.CONFIG, weights, **settings)
 
 
 @pytest.fixture(scope="module")

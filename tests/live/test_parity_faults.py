@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     import transformers
 
 from live.torch_faults import KNOWN, UNKNOWN
+from live.torch_plants import D, N, V
 
 from npbert import BertBackbone
 from npbert.parity.compare import compare
@@ -24,10 +25,10 @@ pytestmark = pytest.mark.live
 
 LAYERS = 5
 SIZES = {
-    "vocab_size": 53,
+    "vocab_size": V,
     "num_hidden_layers": LAYERS,
-    "num_attention_heads": 4,
-    "hidden_size": 20,
+    "num_attention_heads": N,
+    "hidden_size": D,
     "intermediate_size": 37,
     "max_position_embeddings": 15,
     "type_vocab_size": 3,
@@ -62,7 +63,7 @@ def inputs(seed):
     places = np.arange(9) + np.zeros((3, 1), int)
     mask = np.stack([places[0] >= 0, places[1] < 7, places[2] >= 5])
     arrays = {
-        "token_ids": random.integers(1, 53, mask.shape) * mask,
+        "token_ids": random.integers(1, V, mask.shape) * mask,
         "segment_ids": (places >= np.array([[4], [3], [7]])) * mask,
         "padding_mask": mask,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from text.tiny_model import VOCABULARY, write_json, write_tiny_model
@@ -13,9 +14,11 @@ from weights.model_files import change_json, hugging_face, write_safetensors
 from npbert.config import BertConfig
 
 
-def write(path: Path, config: BertConfig, weights: Mapping[str, np.ndarray]) -> Path:
+def write(
+    path: Path, config: BertConfig, weights: Mapping[str, np.ndarray], **settings: Any
+) -> Path:
     """`text.tiny_model` with these weights; layers and activation are the config's."""
-    write_tiny_model(path)
+    write_tiny_model(path, **settings)
     activation = "gelu" if config.activation == "gelu" else "gelu_pytorch_tanh"
     fields = {"num_hidden_layers": config.num_layers, "hidden_act": activation}
     change_json(path / "config.json", lambda found: found.update(fields))

@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 import torch
 from live.torch_plants import (
+    D,
+    H,
+    N,
     Plant,
+    V,
     activation,
     attention,
     block,
@@ -75,14 +79,14 @@ KNOWN: dict[str, Fault] = {
     "gamma and beta swapped": Fault(
         "layer_norm_gamma_beta_swapped",
         NORM,
-        norm(lambda x, g, b: functional.layer_norm(x, (20,), b, g, 1e-12)),
+        norm(lambda x, g, b: functional.layer_norm(x, (D,), b, g, 1e-12)),
     ),
     "norm before the residual": Fault(
         "norm_before_residual", "layer.{i}.attention_residual", norm_first
     ),
     "no scale": Fault("attention_scale", "layer.{i}.scores", scale(1.0)),
-    "scale 1 / H": Fault("attention_scale", "layer.{i}.scores", scale(1 / 5)),
-    "scale 1 / sqrt(D)": Fault("attention_scale", "layer.{i}.scores", scale(1 / math.sqrt(20))),
+    "scale 1 / H": Fault("attention_scale", "layer.{i}.scores", scale(1 / H)),
+    "scale 1 / sqrt(D)": Fault("attention_scale", "layer.{i}.scores", scale(1 / math.sqrt(D))),
     "no mask": Fault("mask_missing", "layer.{i}.probs", attention(masked=lambda s, m: s + 0 * m)),
     "mask inverted": Fault(
         "mask_inverted", "layer.{i}.probs", attention(masked=lambda s, m: s - 1e9 * kept(m))
@@ -105,7 +109,7 @@ KNOWN: dict[str, Fault] = {
     "heads not exchanged": Fault(
         "head_view",
         "layer.{i}.scores",
-        attention(split=lambda x: x.reshape(len(x), 4, -1, 5), join=lambda x: x.transpose(1, 2)),
+        attention(split=lambda x: x.reshape(len(x), N, -1, H), join=lambda x: x.transpose(1, 2)),
     ),
     "heads joined as they lie": Fault(
         "head_join", "layer.{i}.context", attention(join=lambda x: x)
@@ -155,7 +159,7 @@ KNOWN: dict[str, Fault] = {
     "token rows off by one": Fault(
         "token_rows_off",
         "embeddings.token",
-        embedding("word_embeddings", lambda ids: (ids - 1) % 53),
+        embedding("word_embeddings", lambda ids: (ids - 1) % V),
     ),
     "no tanh in the pooler": Fault(
         "pooler_activation", "pooled_output", pool(lambda dense, x: dense(x[:, 0]))

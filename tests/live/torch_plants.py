@@ -8,6 +8,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+V, N, D = 53, 4, 20
+H = D // N
+"""Of the model; see `npbert.shapes`."""
+
 Plant = Callable[[Any, int], None]
 """Changes a model, in one layer if the fault is one that a layer has."""
 
@@ -49,7 +53,7 @@ def rounded(dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def dealt(x: torch.Tensor) -> torch.Tensor:
     """The outputs' heads as (H, N)."""
-    return x.view(5, 4, -1).transpose(0, 1).reshape(x.shape)
+    return x.view(H, N, -1).transpose(0, 1).reshape(x.shape)
 
 
 def swap_layers(model: Any, i: int) -> None:
@@ -143,7 +147,7 @@ def attend(
     """As ``eager_attention_forward``, piece by piece."""
     B, T, _ = x.shape
     q, k, v = (
-        split(dense(x).view(B, T, 4, 5)) for dense in (module.query, module.key, module.value)
+        split(dense(x).view(B, T, N, H)) for dense in (module.query, module.key, module.value)
     )
     if mask is None:
         mask = torch.zeros(B, 1, 1, T)
@@ -176,7 +180,7 @@ def embedding(name: str, ids: Callable[[torch.Tensor], torch.Tensor]) -> Plant:
 
 
 def no_segments(model: Any, i: int) -> None:
-    model.embeddings.token_type_embeddings.forward = lambda x: torch.zeros(*x.shape, 20)
+    model.embeddings.token_type_embeddings.forward = lambda x: torch.zeros(*x.shape, D)
 
 
 def pool(change: Callable[..., torch.Tensor]) -> Plant:

@@ -42,6 +42,9 @@ def test_the_tolerances_of_a_record_count_where_noise_is_unknown():
     assert (found["layer.1.key"], found["pooled_output"]) == (1e-30, 1)
     assert (report.verdict, report.first) == ("differ", "layer.1.key")
     assert any("the tolerances are those of the record" in note for note in report.notes)
+    half = {name: array.astype(np.float16) for name, array in stages.items()}
+    wider = {each.stage: each.tolerance for each in compare(record, Side(stages=half)).stages}
+    assert wider["pooled_output"] == 2**13  # as float16's unit of rounding to float32's
     known = compare(record, golden(CASE))  # it has weights
     assert {each.stage: each.tolerance for each in known.stages}["pooled_output"] < 1e-5
 

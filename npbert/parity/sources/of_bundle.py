@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -121,7 +122,7 @@ def _tolerances(meta: Mapping[str, Any], name: str) -> dict[str, Tolerance]:
     found: Any = meta.get("tolerances") or {}
     try:
         return {
-            stage: Tolerance(float(largest), None if bulk is None else float(bulk))
+            stage: Tolerance(_limit(largest), None if bulk is None else _limit(bulk))
             for stage, (largest, bulk) in found.items()
         }
     except (AttributeError, TypeError, ValueError) as error:
@@ -132,6 +133,12 @@ def _tolerances(meta: Mapping[str, Any], name: str) -> dict[str, Tolerance]:
             expected="stage -> [the largest difference, that of its 99th percentile or null]",
             fix="record it again with `npbert parity record`",
         ) from error
+
+
+def _limit(value: Any) -> float:
+    if not 0 <= float(value) < math.inf:
+        raise ValueError(f"{value} is no tolerance")
+    return float(value)
 
 
 def _tokens(meta: Mapping[str, Any], name: str) -> Tokens | None:

@@ -122,6 +122,7 @@ def test_tolerances():
         "sequence_output": (1e-5, None),
         "text.vector": (2e-6, 1e-6),
     }
-    for broken in ([1], {"sequence_output": 1}, {"sequence_output": ["much", None]}):
+    much = [[1, np.inf], [np.nan, None], [-1, None], ["much", None], 1]
+    for broken in ([1], *({"sequence_output": each} for each in much)):
         with pytest.raises(ModelFileError, match="the bundle's tolerances cannot be read"):
             BundleSource(Bundle({"tolerances": broken}, ARRAYS))
