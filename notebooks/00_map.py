@@ -8,13 +8,18 @@
 # One sentence goes all the way: *the river bank*. In this notebook it makes the whole trip at
 # once. The others stop at each station.
 #
+# *npbert* is BERT in plain NumPy, and again in compiled kernels; its files are what you learn to
+# read. *Keras Hub* is the library whose BERT it has to equal, and what Keras Hub computed is kept
+# in `golden/`, so that every notebook can compare.
+#
 # Three ideas:
 #
 # 1. **BERT is a chain of arrays.** Each step takes an array and returns an array. There are fewer
 #    than ten kinds of steps.
 # 2. **Letters name dimensions.** (B, T, D) is a batch of B texts, T tokens each, D numbers for
 #    each token. The letters are the same everywhere.
-# 3. **A layer is repeated.** All layers do the same, each with weights of its own.
+# 3. **A layer is repeated.** All layers do the same, each with weights of its own: the numbers that
+#    training has found.
 
 # %%
 import json
@@ -46,9 +51,10 @@ for text in ("she put money in the [MASK].", "the dogs [MASK] by the river.", "t
     print(f"{text:32}", ", ".join(f"{each['token_str']} {each['score']:.2f}" for each in guesses))
 
 # %% [markdown]
-# Whoever can guess words has, on the way, made a good vector for each text. A larger BERT,
-# all-MiniLM-L6-v2, was trained further to make such vectors. Texts with like meanings get like
-# vectors, whatever their words:
+# To guess words, BERT makes a vector for each token, one that knows the token's neighbours. A good
+# vector for a whole text takes further training (Reimers and Gurevych 2019, table 1).
+# all-MiniLM-L6-v2, a larger BERT, had it. Texts with like meanings get like vectors, whatever their
+# words. (The cosine says how alike: 1 is the same direction, 0 is unrelated.)
 
 # %%
 model = npbert.Embedder("all-MiniLM-L6-v2")
@@ -107,6 +113,8 @@ ids = toy.preprocessor.tokenizer.encode([SENTENCE], 24).ids[0][None]  # (1, 5)
 inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": 1 + 0 * ids}
 outputs, cache = toy.backbone.run_with_cache(inputs)
 
+# Look at the table below first. This text becomes its rows: what a step does, its stage, the
+# letters of its shape, the file in npbert/ops, and how the names of its weights begin.
 STEPS = """
 three rows, added    | embeddings.sum               | B T D   | embedding  | token_ posit segment
 to one scale         | embeddings.layer_norm        | B T D   | layer_norm | embeddings_layer_norm
@@ -141,13 +149,18 @@ lines.append(f"| | | | | | **{total:,}** |")
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# That is all of BERT: rows of tables, `dense`, `softmax`, `gelu`, `layer_norm`, and sums. The
-# whole pass stands on one screen, in plain NumPy, in `npbert/reference.py`. It is the place to go
-# back to whenever you are lost.
+# That is all of BERT: rows of tables, `dense`, `softmax`, `gelu`, `layer_norm`, and sums. (`dense`
+# is a product with a matrix, plus a row of numbers, the *bias*.) The whole pass stands on one
+# screen, in plain NumPy, in `npbert/reference.py`. It is the place to go back to whenever you are
+# lost.
 #
 # **Is it right?** Keras Hub ran the same toy on the same sentence, and recorded what each of its
 # layers returned. All stages that it shows must be equal, in both of npbert's forms: the NumPy of
-# `reference`, in float64, and the compiled kernels, in float32.
+# `reference`, in float64, and the compiled kernels, in float32. Equal means: but for rounding,
+# which `assert_close` allows and `07_parity_detective` measures.
+#
+# In the files, `tf32` is what TensorFlow computed in float32 (not NVIDIA's format of that name),
+# and `tf64` the same in float64.
 
 # %%
 keras = load_bundle(GOLDEN / "toy")
@@ -208,7 +221,8 @@ for step in steps:
 print(f"{whole.op:28}{1e6 * whole.best:8,.0f} µs")
 
 # %% [markdown]
-# Most of it is multiplication of matrices. `06_numpy_to_numba` is about making that fast.
+# Nine tenths of it are products of matrices. (GELU is timed alone here; in a pass it is computed
+# while the numbers are still in registers.) `06_numpy_to_numba` is about making products fast.
 #
 # ## Your turn
 #

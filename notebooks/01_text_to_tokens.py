@@ -53,10 +53,10 @@ def words_in_a_loop(text):
 
 def words_in_a_line(text):
     """The same, left to a regular expression."""
-    return re.findall(r"\w+|[^\w\s]", text.lower())
+    return re.findall(r"[^\W_]+|[^\w\s]|_", text.lower())
 
 
-for text in (SENTENCE, "The river-bank: 3.5 km (or so)!"):
+for text in (SENTENCE, "The river-bank: 3.5 km (or so)!", "snake_case"):
     assert words_in_a_loop(text) == words_in_a_line(text)
     print(words_in_a_line(text))
 
@@ -75,7 +75,11 @@ for text in ("The Café", "Straße", "東京の川", "ﬁne", "don't", "a\u200bb
 
 # %% [markdown]
 # "é" is really "e" and a mark, once it is *decomposed*. The mark is dropped. Each Chinese
-# character becomes a word, since there are no spaces to tell where words end. This is the code:
+# character becomes a word, since there are no spaces to tell where words end. (の is hiragana, and
+# no Chinese character: it stands alone only because its neighbours are cut off.)
+#
+# These are Keras Hub's rules. Google's own and Hugging Face's differ in rare places: there, ß and ﬁ
+# stay as they are, and the last text is one word, `ab`. This is npbert's code:
 
 # %%
 print(inspect.getsource(Splitter.words))
@@ -122,8 +126,8 @@ for text in (SENTENCE, "the riverbank", "two walked dogs", "bankers swimming"):
 
 # %% [markdown]
 # "two" is unknown to the toy. "swimming" is too: `swim` fits, and then `##m` would be needed. A
-# real vocabulary has all letters as pieces, so that hardly any word is unknown. That of
-# all-MiniLM-L6-v2 is BERT's own, of 2018:
+# real vocabulary has the letters of many scripts as pieces, so that hardly any word is unknown.
+# That of all-MiniLM-L6-v2 is BERT's own, of 2018:
 
 # %%
 model = npbert.Embedder("all-MiniLM-L6-v2")
@@ -140,12 +144,10 @@ for text in (SENTENCE, "riverbanks", "unbelievably", "Ångström", "tokenizers",
 
 # %% [markdown]
 # A piece is not a syllable, and has no meaning by itself: `un ##bel ##ie ##va ##bly` is what
-# happened to be in the list. The pizza is `[UNK]`: nobody wrote one in the texts of 2018 that the
-# vocabulary was made of.
+# happened to be in the list. The pizza is `[UNK]`: neither it nor a piece of it is in the list.
 #
 # **Is it right?** Two libraries were asked, and their answers are kept in `golden/`. Keras Hub
-# split 301 texts, most of them nasty, with 24 settings. Hugging Face's tokenizer split 24 texts
-# for all-MiniLM-L6-v2. Every single id must be equal.
+# split 301 texts, most of them nasty, with 24 settings. Every single id must be equal.
 
 # %%
 keras = json.loads((GOLDEN / "tokens.json").read_text(encoding="utf-8"))
@@ -158,12 +160,25 @@ for settings, expected in zip(keras["settings"], keras["tokens"], strict=True):
         count += len(ours)
 print(f"Keras Hub: {count:,} ids are equal")
 
+# %% [markdown]
+# Hugging Face's tokenizer split 24 texts for all-MiniLM-L6-v2. With the same vocabulary, npbert's
+# WordPiece agrees on 21 of them. The other three meet rules in which the two libraries differ: one
+# has an ß, one has emoji joined into one, and one has `[CLS]` written in the text. So for a model
+# that was trained with Hugging Face's tokens, `Embedder` uses Hugging Face's own tokenizer.
+
+# %%
 theirs = load_bundle(GOLDEN / "minilm")
 texts = theirs.meta["texts"]
-for i, ids in enumerate(model.tokenizer.encode(texts, max_length=256).ids):
+rules = {"lowercase": True, "strip_accents": True}
+own = npbert.BertTokenizer(everything, **rules)
+others = []
+for i, ours in enumerate(own(texts)):
     kept = theirs.arrays["inputs.padding_mask"][i] != 0
-    assert ids.tolist() == theirs.arrays["inputs.token_ids"][i][kept].tolist()
-print(f"Hugging Face: {int(theirs.arrays['inputs.padding_mask'].sum()):,} ids are equal")
+    row = theirs.arrays["inputs.token_ids"][i][kept][1:-1]  # without [CLS] and [SEP]
+    if ours[:254].tolist() != row.tolist():  # each was cut to 256 with those two
+        others.append(i)
+assert others == [6, 10, 19]  # ß, joined emoji, [CLS] written in a text
+print(f"Hugging Face: {len(texts) - len(others)} of {len(texts)} texts are equal")
 
 # %% [markdown]
 # **What it costs.** A word of n letters takes at most n (n + 1) / 2 look-ups, and most words take
@@ -183,9 +198,8 @@ def microseconds(run, *arguments):
 
 
 sentences = [text for text in texts if 0 < len(text) < 60]
-tokenizer = npbert.BertTokenizer(keras["vocabulary"])
-first = microseconds(lambda: npbert.BertTokenizer(keras["vocabulary"])(sentences))
-again = microseconds(tokenizer, sentences)
+first = microseconds(lambda: npbert.BertTokenizer(everything, **rules)(sentences))
+again = microseconds(own, sentences)
 whole = microseconds(model.encode, sentences)
 print(f"{len(sentences)} short texts: {again:6,.0f} µs to ids, their words remembered")
 print(f"{'':15}{first:6,.0f} µs with a new tokenizer, its vocabulary read first")
@@ -245,9 +259,9 @@ viz.strip(batch["padding_mask"], pairs, "padding_mask: 1 is a token, 0 is paddin
 # And again: what does Keras Hub make of the same texts? Its packed rows are in the same file.
 
 # %%
-for case in keras["packed"]:
-    if case["labels"]:  # the preprocessor that hides tokens draws them at random
-        continue
+# Those that hide tokens are left out: they draw them at random.
+cases = [case for case in keras["packed"] if not case["labels"]]
+for case in cases:
     tokenizer = npbert.BertTokenizer(
         keras["vocabulary"], lowercase=True, special_tokens_in_strings=True
     )
@@ -255,7 +269,7 @@ for case in keras["packed"]:
     ours = packer(tuple(case["segments"]))
     for name, array in case["inputs"].items():
         assert np.array_equal(ours[name], array), (name, case)
-print("packed as by Keras Hub")
+print(f"{len(cases)} batches are packed as by Keras Hub")
 
 # %% [markdown]
 # ## Your turn

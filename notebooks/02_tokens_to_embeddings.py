@@ -11,7 +11,7 @@
 #    says in which text. The three rows are added.
 # 2. **Layer norm.** Each row is shifted to mean 0 and stretched to variance 1, so that no token
 #    shouts.
-# 3. **One row a word.** The table cannot tell a river bank from a bank with money. It is where
+# 3. **One row a token.** The table cannot tell a river bank from a bank with money. It is where
 #    meaning begins, and not where it ends.
 
 # %%
@@ -92,6 +92,7 @@ keras = load_bundle(GOLDEN / "toy")  # what Keras Hub computed; its first text i
 assert keras.arrays["inputs.token_ids"][0, :T].tolist() == ids
 for name, array in (("token", token), ("position", position), ("segment", segment), ("sum", ours)):
     stage = f"embeddings.{name}"
+    # tf32: by TensorFlow in float32, not NVIDIA's format
     assert_close(array, keras.arrays[f"tf32.{stage}"][:1, :T], stage)
     print(f"{stage:20} {array.shape} as in Keras")
 
@@ -124,8 +125,8 @@ assert gap < 1e-5
 
 # %% [markdown]
 # **What it costs.** A lookup copies rows. It is the same as a product with a matrix of zeros and
-# ones ("one-hot"), as textbooks write it, but nobody computes it so. For five tokens and the
-# 30,522 rows of a real vocabulary:
+# ones ("one-hot"), as textbooks write it. Google's BERT computes it so for its two segments. For a
+# whole vocabulary that is a waste. For five tokens and 30,522 rows:
 
 # %%
 real = npbert.Embedder("all-MiniLM-L6-v2")
@@ -155,9 +156,9 @@ print(f"lookup:          {microseconds(lambda: embedding.lookup(table, five)):9,
 # %% [markdown]
 # ## 2. Layer norm
 #
-# The rows of the sum are of different sizes, and training would make that worse: every layer adds
-# to them. So each row is put on one scale. Subtract its mean, divide by its spread (the root of
-# its variance). Eight numbers, by hand:
+# The rows of the sum are of different sizes, and each layer adds to them, so depth would make that
+# worse. So each row is put on one scale. Subtract its mean, divide by its spread (the root of its
+# variance). Eight numbers, by hand:
 
 # %%
 lessons = json.loads((GOLDEN / "lessons.json").read_text())

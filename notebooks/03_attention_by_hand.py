@@ -115,11 +115,12 @@ print("loops = array lines = torch.nn.functional.scaled_dot_product_attention")
 #
 # ## 3. npbert's own
 #
-# The same in npbert, for B texts and N heads at once; here both are 1. It differs in three
-# things. It scales the query *before* the product, as Keras does. It knows a padding mask, to
-# which we come next. And its softmax first subtracts the largest score of each row. (`fused` and
-# `uniform` belong to a second path, which Keras takes when a model has no dropout; the file's
-# first lines tell.)
+# The same in npbert, for B texts and N heads at once; here both are 1. (A head is one attention, as
+# above. A layer runs several side by side, and `04_a_layer_and_a_stack` is about them.) It differs
+# in three things. It scales the query *before* the product, as Keras does. It knows a padding mask,
+# to which we come next. And its softmax first subtracts the largest score of each row. (`fused` and
+# `uniform` belong to a second path, which Keras takes when a model was built without dropout,
+# something of training. The file's first lines tell.)
 
 # %%
 print(inspect.getsource(attention_file.attention))
@@ -157,6 +158,7 @@ print(ours)
 # value is 9 everywhere. What happens if nobody stops it?
 
 # %%
+print("[PAD]: query", query[3], "key", key[3], "value", value[3])
 leaked, received_with_padding = three_lines(query, key, value)
 print("shares of bank:  ", dict(zip(words, leaked[2].round(4).tolist(), strict=True)))
 print("bank receives:   ", received_with_padding[2])
@@ -256,16 +258,19 @@ for T in (16, 64, 256):
     print(f"{T:4} {4 * T * T * 32:31,} {loops:10.1f} {lines:12.2f} {kernel:10.2f}")
 
 # %% [markdown]
-# From 16 tokens to 64 the count grows sixteenfold, and so do the loops. NumPy and the kernel
-# begin with a fixed price for a call, so that short texts look expensive. Why the kernel is fast
-# is the subject of `06_numpy_to_numba`.
+# Each time T grows fourfold, and the count sixteenfold. The loops' time grows about as much. NumPy
+# and the kernel begin with a fixed price for a call, so that short texts look expensive. Why the
+# kernel is fast is the subject of `06_numpy_to_numba`.
 #
 # ## 6. A head that has learned something
 #
 # In a real model nobody makes queries up. They are computed from the token vectors by a matrix,
 # and that matrix was trained; so are keys and values, each with a matrix of its own. npbert ships
 # a toy BERT with 16 numbers a token and 2 heads of 8. It was trained by Keras Hub, on a little
-# language about rivers and money. Here is our sentence, and the query of layer 0, by hand:
+# language about rivers and money. Here is our sentence, and the query of layer 0, by hand.
+#
+# (Keras calls this a *dense* layer: a product with a matrix, its *kernel*, plus a row of numbers,
+# its *bias*. The compiled kernels of npbert only share the name.)
 
 # %%
 toy = teaching.toy()
@@ -284,6 +289,7 @@ query_by_hand = (
     np.einsum("btd,dnh->btnh", x, weights[f"{layer}/query/kernel"]) + weights[f"{layer}/query/bias"]
 )
 viz.show(query_by_hand, "B T N H")
+# tf32: by TensorFlow in float32, not NVIDIA's format
 assert_close(query_by_hand, keras.arrays["tf32.layer.0.query"][:1, :T], "layer.0.query")
 print("the query of Keras itself, which recorded it in golden/toy.safetensors")
 
@@ -312,7 +318,7 @@ viz.attention(stages, tokens, layer=0, head=0)
 # %% [markdown]
 # Each head has its own three matrices, so each asks its own question. Two texts that differ in
 # one token, and the toy has to guess the hidden word. In its language animals and verbs agree, so
-# it has to look for the plural, which is a token of its own, `##s`.
+# it should look for the plural, which is a token of its own, `##s`. One head does:
 
 # %%
 for text in ("the dog [MASK] in the lake.", "the dogs [MASK] in the lake."):
@@ -338,8 +344,9 @@ viz.heads(plural_stages, plural_tokens)
 # all-MiniLM-L6-v2 has six layers of twelve heads. Find the two clear diagonals: head 2 of layer 0
 # looks at the token before, and at nothing else; head 8 of layer 1 mostly at the one after. From
 # layer 1 on, many heads look at `[CLS]`, the first column: a place to look for a head that finds
-# nothing to ask. Such a picture shows where a model *looks*. It does not prove why it answers as
-# it does.
+# nothing to ask. It gets more than half of all shares. (In BERT-base `[SEP]` has that part: Clark
+# et al. 2019, section 3.2.) Such a picture shows where a model *looks*. It does not prove why it
+# answers as it does.
 
 # %%
 model = npbert.Embedder("all-MiniLM-L6-v2")
@@ -352,6 +359,9 @@ before = np.diagonal(real_stages["layer.0.probs"][0, 2], -1)
 after = np.diagonal(real_stages["layer.1.probs"][0, 8], 1)
 print("share of the token before, layer 0, head 2:", before.round(2))
 print("share of the token after, layer 1, head 8: ", after.round(2))
+of_cls = np.mean([real_stages[f"layer.{i}.probs"][0, :, 1:, 0] for i in range(1, 6)])
+print(f"share that the others give [CLS], layers 1 to 5: {of_cls:.2f}")
+assert of_cls > 0.5
 viz.heads(real_stages, real_tokens)
 
 # %% [markdown]

@@ -6,7 +6,8 @@
 #
 # Three ideas:
 #
-# 1. **Heads.** Attention runs several times side by side, each on its own slice of the numbers.
+# 1. **Heads.** Attention runs several times side by side, each time on its own slice of the
+#    queries, keys and values.
 # 2. **Feed-forward.** Then each token goes alone through two matrices with a bent line, GELU,
 #    between them.
 # 3. **Residual and norm, again and again.** What a step computes is *added* to what was there,
@@ -24,7 +25,6 @@ import numpy as np
 
 import npbert
 from npbert import reference, teaching, viz
-from npbert.bench import kernels
 from npbert.ops import dense, gelu, layer_norm
 from npbert.ops.attention import attention
 from npbert.ops.feed_forward import feed_forward
@@ -39,13 +39,15 @@ recorded = json.loads((GOLDEN / "lessons.json").read_text())  # by PyTorch: gold
 # %% [markdown]
 # ## 1. Heads: one long vector, cut in slices
 #
-# A token's vector has D numbers. With N heads, each head works on H = D / N of them. Here D = 6,
-# N = 2 and H = 3, for two tokens. Head 0 gets the first half of each token, head 1 the second:
+# A token's query has D numbers, each computed from all D numbers of the token. The same goes for
+# its key and its value. These are what is cut: with N heads, each head works on H = D / N numbers.
+# Here D = 6, N = 2 and H = 3, for two tokens. Head 0 gets the first half of each query, head 1 the
+# second:
 #
 # ```
 #             D = 6                        head 0      head 1
-#  token 0   [ 0  1  2  3  4  5 ]   ->    [ 0 1 2 ]   [ 3 4 5 ]
-#  token 1   [ 6  7  8  9 10 11 ]   ->    [ 6 7 8 ]   [ 9 10 11 ]
+#  query 0   [ 0  1  2  3  4  5 ]   ->    [ 0 1 2 ]   [ 3 4 5 ]
+#  query 1   [ 6  7  8  9 10 11 ]   ->    [ 6 7 8 ]   [ 9 10 11 ]
 #
 #  (B, T, D)   reshape   (B, T, N, H)   swap T and N   (B, N, T, H)
 # ```
@@ -67,7 +69,7 @@ print(in_a_line)
 
 # %% [markdown]
 # The classic mistake is to reshape straight to (B, N, T, H). The shape is right, no error is
-# raised, and head 0 now holds all of token 0, cut in two as if it were two tokens:
+# raised, and head 0 now holds all of query 0, cut in two as if it were two queries:
 
 # %%
 print(x.reshape(B, N, T, H))
@@ -89,7 +91,7 @@ tokens = [toy.preprocessor.tokenizer.id_to_token(int(i)) for i in inputs["token_
 
 def of_keras(stage):
     """What Keras Hub computed for our sentence, without the padding."""
-    recorded = keras.arrays[f"tf32.{stage}"][:1]
+    recorded = keras.arrays[f"tf32.{stage}"][:1]  # by TensorFlow in float32, not NVIDIA's format
     return recorded[:, :, :T, :T] if recorded.shape[1] == config.num_heads else recorded[:, :T]
 
 
@@ -125,7 +127,7 @@ attended = attention(query, key, value, inputs["padding_mask"], fused=False)
 output = f"{layer}/attention_output"
 joined = dense.join_heads(attended.context, weights[f"{output}/kernel"], weights[f"{output}/bias"])
 assert_close(joined, of_keras("layer.0.attention_output"), "layer.0.attention_output")
-viz.show(joined, "B T D")
+viz.show(joined, "B T D", rows=2, digits=2)
 
 # %% [markdown]
 # ## 2. Feed-forward, and the bent line in it
@@ -151,12 +153,12 @@ print(inspect.getsource(gelu.gelu))
 print(inspect.getsource(gelu.gelu_approximate))
 
 # %% [markdown]
-# There are two of them. The first BERT was written with a formula that uses *tanh* and comes
-# close. Keras Hub has kept it. Hugging Face uses *erf*. In the left picture you see one line,
-# because the other lies under it. On the right is the gap between them: at most 4.73e-4, at 2.70.
-# That is small, and thousands of times what rounding to float32 does. A model that was trained
-# with one should run with the same one; npbert keeps it in the config, and `npbert info` prints
-# it.
+# There are two of them. Google's BERT began with *erf*, and Hugging Face kept that. Google's code
+# later changed to a formula that uses *tanh* and comes close, and Keras Hub has that one. In the
+# left picture you see one line, because the other lies under it. On the right is the gap between
+# them: at most 4.73e-4, at 2.70. That is small, and thousands of times what rounding to float32
+# does. A model that was trained with one should run with the same one; npbert keeps it in the
+# config, and `npbert info` prints it.
 
 # %%
 grid = np.linspace(-6, 6, 120_001)
@@ -188,14 +190,15 @@ block_weights = [weights[f"{x}/{part}"] for x in (inner, outer) for part in ("ke
 block = feed_forward(y, *block_weights, activation=config.activation)
 assert_close(block.activation, of_keras("layer.0.activation"), "layer.0.activation")
 assert_close(block.output, of_keras("layer.0.output"), "layer.0.output")
-viz.show(block.activation, "B T F")
+viz.show(block.activation, "B T F", rows=2, digits=2)
 
 # %% [markdown]
 # ## 3. Add what was there, then normalise
 #
-# Both blocks are wrapped alike: **x becomes norm(x + block(x))**. The sum is called the residual.
-# A block only has to say what should *change*, and nothing that an earlier layer found is lost
-# unless a later one takes it away on purpose. The norm then brings each token back to one size.
+# Both blocks are wrapped alike: **x becomes norm(x + block(x))**. The path that carries x past the
+# block is called a residual connection. (npbert's stages call the sum itself `..._residual`.) A
+# block only has to say what should *change*; the rest is carried on. The norm then brings each
+# token back to one size.
 
 
 # %%
@@ -228,7 +231,8 @@ print("wired as pre-norm:       ", other_way[0, 3, :5])
 # ## 4. A stack
 #
 # The second layer does the same with other weights. This is the loop of `npbert.reference`, the
-# whole of BERT on one screen; you have met every line of it.
+# whole of BERT on one screen. You have met every step of it; `_pair` fetches a kernel and its bias,
+# or the gamma and beta of a norm.
 
 # %%
 source = inspect.getsource(reference.forward)
@@ -277,8 +281,7 @@ for i in range(model.backbone.config.num_layers):
 # %% [markdown]
 # Most numbers change by a part of what they were, so a token after a layer is still close to the
 # token before it. But look at "max". A few of the 384 numbers become very large in feed-forward,
-# and the norm brings them back. Trained models are like that: without the norms, nothing would
-# hold.
+# and the norm brings them back.
 
 # %% [markdown]
 # ## 5. What a stack is good for: two kinds of bank
@@ -310,24 +313,28 @@ groups = {
 }
 figure = new_figure(7, 3)
 axes = figure.subplots()
+means = {}
 for (name, members), style in zip(groups.items(), ("o-", "s-", "^--"), strict=True):
-    means = [np.mean([layer[p] for p in members]) for layer in cosines]
-    axes.plot(means, style, color="black" if name != "one of each" else "0.5", label=name)
-    print(f"{name:12}", np.array(means))
+    means[name] = np.array([np.mean([layer[p] for p in members]) for layer in cosines])
+    axes.plot(means[name], style, color="black" if name != "one of each" else "0.5", label=name)
+    print(f"{name:12}", means[name])
+nearer = np.minimum(means["both water"], means["both money"])
+assert nearer[-1] > means["one of each"][-1] + 0.05
 axes.set(xlabel="after layer (0: embeddings)", ylabel="mean cosine of two banks", ylim=(0.7, 1))
 axes.legend()
 viz.alt(figure, "Cosine of bank in two sentences by layer. One of each sense falls furthest.")
 
 # %% [markdown]
-# At the bottom, all pairs are alike. At the top, banks of one kind are closer to each other than
-# to those of the other kind. Nobody told the model that there are two: the neighbours did,
-# through attention, a bit more in each layer.
+# At the bottom, all pairs are alike. At the top, banks of one kind are closer to each other than to
+# those of the other kind. Nobody told the model that there are two: the neighbours did, through
+# attention. It does not go on evenly. The kinds part in the first three layers, then come no
+# further for a while, and are furthest apart after the last.
 #
 # ## 6. What it costs
 #
 # How many numbers does a layer have? Attention has four D × D matrices, feed-forward two D × F.
-# With F = 4 D, as in every published BERT, that is 4 and 8 D²: **two thirds of a layer are
-# feed-forward**. Counted in full for BERT-base, and by PyTorch:
+# With F = 4 D, as in BERT-base, BERT-large and all-MiniLM-L6-v2, that is 4 and 8 D²: **two thirds
+# of a layer are feed-forward**. Counted in full for BERT-base, and by PyTorch:
 
 # %%
 V, P, S, D, F, L = 30522, 512, 2, 768, 3072, 12
@@ -347,17 +354,9 @@ print(f"all           {total:11,}   the paper: 110M")
 assert total == recorded["bert_base"]["parameters"]
 
 # %% [markdown]
-# And time? A pass of all-MiniLM-L6-v2 over 128 tokens, op by op, by npbert's kernels on one
-# thread:
-
-# %% tags=["varies"]
-for line in kernels.profile(1, 128, "all-MiniLM-L6-v2"):
-    print(f"{line.op:28} {1000 * line.best:6.2f} ms")
-
-# %% [markdown]
-# Nine tenths of the time are products of matrices, and most of these are feed-forward. (GELU is
-# timed alone here; in a pass it is computed while the numbers are still in registers.) How a
-# product becomes fast is the subject of `06_numpy_to_numba`.
+# And time? Section 4 of [00 · The map](00_map.ipynb) measures it, op by op: nine tenths are
+# products of matrices, and most of these are feed-forward. How a product becomes fast is the
+# subject of `06_numpy_to_numba`.
 #
 # ## Your turn
 #

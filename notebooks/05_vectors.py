@@ -57,8 +57,8 @@ print("first  ", tokens[0], "   called cls, for the first token is [CLS] as a ru
 print("largest", tokens.max(axis=0))
 
 # %% [markdown]
-# npbert never pads on its own. It lays the tokens of all texts below each other, R rows in all,
-# and `starts` says where each text begins. So its definition of the mean needs no mask:
+# `Embedder` computes no padding. It lays the tokens of all texts below each other, R rows in all,
+# and `starts` says where each text begins. So npbert's mean needs no mask:
 
 # %%
 print(inspect.getsource(pooling.mean_pool))
@@ -76,7 +76,7 @@ assert_close(pooling.mean_pool(tokens, np.array([0, 3]))[0], mean, "mean")
 model = npbert.Embedder("all-MiniLM-L6-v2")
 golden = load_bundle(GOLDEN / "minilm")
 texts = golden.meta["texts"][:3] + golden.meta["texts"][6:7]
-theirs = golden.arrays["hf32.sentence_vectors"][[0, 1, 2, 6]]
+theirs = golden.arrays["hf32.sentence_vectors"][[0, 1, 2, 6]]  # hf32: in float32
 
 
 def token_vectors(texts):
@@ -118,6 +118,7 @@ sequence = outputs["sequence_output"]
 print(inspect.getsource(pooler.pooler))
 weights = dict(toy.backbone.weights())
 pooled = pooler.pooler(sequence, weights["pooled_dense/kernel"], weights["pooled_dense/bias"])
+# tf32: by TensorFlow in float32, not NVIDIA's format
 assert_close(pooled, keras.arrays["tf32.pooled_output"][:1], "pooled_output")
 
 strips = np.vstack([sequence[0], sequence[0].mean(axis=0), pooled[0]])

@@ -8,8 +8,9 @@
 #
 # 1. **Compile the loop.** A NumPy line runs through memory once for each operation. A compiled
 #    loop goes through once. The price is paid at the first call.
-# 2. **Sixteen at a time.** A processor adds sixteen numbers in one instruction, but only where
-#    the program says that the order of the sum does not matter, or says what the order is.
+# 2. **Sixteen at a time.** A processor adds four, eight or sixteen numbers in one instruction
+#    (sixteen with AVX-512), but only where the program says that the order of the sum does not
+#    matter, or says what the order is.
 # 3. **Count, then measure.** Additions and multiplications can be counted on paper. Divided by
 #    time they say how much of the machine is in use.
 
@@ -53,6 +54,7 @@ recorded = json.loads((GOLDEN / "lessons.json").read_text())  # by PyTorch: gold
 toy = teaching.toy()
 keras = load_bundle(GOLDEN / "toy")
 T = int(keras.arrays["inputs.padding_mask"][0].sum())  # row 0 is our sentence
+# tf32: by TensorFlow in float32, not NVIDIA's format
 before = keras.arrays["tf32.embeddings.sum"][0, :T]  # (T, D)
 after = keras.arrays["tf32.embeddings.layer_norm"][0, :T]
 weights = dict(toy.backbone.weights())
@@ -301,9 +303,9 @@ print(f"{'peak':16} {highest / 1e9:9.4f} GFLOP/s, one thread")
 
 # %% [markdown]
 # The compiled loops do well: their innermost line adds to M different elements, so there is no
-# order to respect, and the compiler takes sixteen at a time on its own. (NumPy's `a @ b` is left
-# out: it is a C library with threads of its own.) The kernel comes close to the peak. It keeps a
-# block of the result in registers and uses each number that it loads many times.
+# order to respect, and the compiler takes several at a time on its own. (NumPy's `a @ b` is left
+# out: it calls a BLAS library, which has threads of its own.) The kernel comes close to the peak.
+# It keeps a block of the result in registers and uses each number that it loads many times.
 # `npbert/simd/README.md` draws it. And the order of each sum is written down here, too:
 
 # %%
@@ -346,8 +348,9 @@ for threads, model in ((1, one), (2, two)):
     print(f"{rate:6.1f} of {most:6.1f} GFLOP/s, {rate / most:.0%} of the peak")
 
 # %% [markdown]
-# `npbert bench` measures like this with more care, and other engines beside npbert. If the ratio
-# here is low, something else is running: a measurement is only as good as the machine is quiet.
+# `npbert bench` measures like this with more care, and other engines beside npbert. If the ratio is
+# low, or two threads have the peak of one, then the two share a core, or something else is running:
+# a measurement is only as good as the machine is quiet.
 #
 # ## Your turn
 #
