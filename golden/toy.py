@@ -10,16 +10,14 @@ slightly other weights there. The bundle ``golden/toy`` is made of the committed
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from golden.bundles import collect, new_bundle, write_bundle, write_part
+from golden.bundles import collect, new_bundle, provenance, write_bundle, write_part
 from golden.cases import Arrays
 from golden.toy_grammar import TOPICS, VOCABULARY, Text, texts
 
@@ -86,7 +84,7 @@ def train(into: Path) -> None:
     metadata = json.loads((into / "metadata.json").read_text())
     metadata["date_saved"] = "2026-01-01@00:00:00"  # the day would make every run another file
     (into / "metadata.json").write_text(json.dumps(metadata, indent=4))
-    story = provenance() | {"before": before, "after": after, "pooler": pooler}
+    story = provenance(SEED) | recipe() | {"before": before, "after": after, "pooler": pooler}
     (into / "provenance.json").write_text(json.dumps(story, indent=2) + "\n")
     print(json.dumps(story, indent=2))
 
@@ -190,20 +188,17 @@ def train_pooler(backbone: Any, learnt: list[Text], held_out: list[Text]) -> dic
     return {"accuracy": round(float(accuracy["accuracy"]), 4)}
 
 
-def provenance() -> dict[str, Any]:
-    """What made the weights."""
-    names = ("keras", "keras-hub", "jax", "tensorflow-cpu", "tensorflow-text", "numpy")
+def recipe() -> dict[str, Any]:
+    """How the weights are made."""
     return {
         "command": "python -m golden.toy",
+        "threads": os.cpu_count(),
         "grammar": "golden/toy_grammar.py",
-        "seed": SEED,
         "texts": TEXTS,
         "epochs": EPOCHS,
         "batch_size": BATCH,
         "steps": EPOCHS * (TEXTS // BATCH),
         "learning_rate": RATE,
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in names},
     }
 
 

@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from npbert.ops.attention import Attention
+from npbert.ops.feed_forward import FeedForward
 from npbert.ops.types import Array
 from npbert.teaching.calling import Trouble
 from npbert.teaching.exercise import Exercise, Model, Place
@@ -42,7 +44,8 @@ def cases(exercise: Exercise) -> Iterator[Case]:
     """First the toy's own, in the order in which it makes them."""
     model = toy_run(exercise.activation)
     for place in exercise.places(model.config):
-        yield _of_place(exercise, model, place)._replace(real=True)
+        real = exercise.activation is None and place.stage in model.steps
+        yield _of_place(exercise, model, place)._replace(real=real)
     for harder in exercise.harder:
         other = harder(model)
         yield _of_place(exercise, other, exercise.places(other.config)[0])
@@ -70,7 +73,7 @@ def _queries(shape: tuple[int, ...], mask: Array) -> Array:
 
 def plain(result: Any) -> Any:
     """An array; of what npbert's ops return step by step, the last. Other results as they are."""
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
+    if isinstance(result, Attention | FeedForward):
         result = result[-1]
     if isinstance(result, np.ndarray | np.generic | float):
         return np.asarray(result)
@@ -79,9 +82,13 @@ def plain(result: Any) -> Any:
 
 def checked(result: Any, right: Any) -> Any | Trouble:
     """What a learner's function returned, in the form of the right result, if it has one."""
-    result = plain(result)
     if not isinstance(right, np.ndarray):
-        return _listed(result)
+        if isinstance(result, list | tuple | np.ndarray):
+            return _listed(result)
+        expected = type(right).__name__
+        says = f"returns a {type(result).__name__}, where a {expected} is expected"
+        return Trouble("no_list", says, f"return a {expected}")
+    result = plain(result)
     try:
         array = np.asarray(result)
     except ValueError:  # lists of different lengths
@@ -117,10 +124,11 @@ def distance(case: Case, a: Any, b: Any) -> float:
 
 def same(case: Case, a: Any, b: Any) -> bool:
     """Whether two results differ by no more than float32 would."""
-    return distance(case, a, b) <= TOLERANCE * _scale(b)
+    return distance(case, a, b) <= TOLERANCE * scale(b)
 
 
-def _scale(x: Any) -> float:
+def scale(x: Any) -> float:
+    """The largest absolute value of an array that is a number."""
     if not isinstance(x, np.ndarray):
         return 1.0
     return float(np.abs(x[np.isfinite(x)]).max(initial=0.0))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from npbert.config import unknown_name
 from npbert.errors import InputTypeError
-from npbert.teaching.calling import Trouble, call
+from npbert.teaching.calling import Trouble, call, copied
 from npbert.teaching.cases import Case, cases, checked, distance, plain, same
 from npbert.teaching.effect import effect
 from npbert.teaching.exercise import Exercise
@@ -17,32 +17,44 @@ from npbert.teaching.exercises import EXERCISES
 from npbert.teaching.naming import Named, name_mistake
 from npbert.teaching.verdict import Example, Verdict
 
+COLUMNS: Final = 8
+"""So much of a row fits on a line."""
+
 
 def check(name: str, mine: Callable[..., Any]) -> Verdict:
     """Whether a function does what an op of BERT does; if not, why.
 
     The function takes the op's place everywhere in a small trained BERT (`npbert.teaching.toy`),
-    and is given what the op is given there. If other numbers come out, they are compared with those
-    of every mistake that learners make or that `npbert.parity` knows, and the one that gives
-    exactly these numbers is named. Right answers may be in float32, and written in any way.
+    and is given what the op is given there; what has no place in it is tried on words, ids or
+    numbers of its own. If something else comes out, it is compared with that of every mistake that
+    learners make or that `npbert.parity` knows, and the one that gives exactly this is named. Right
+    answers may be in float32, and written in any way.
 
     Args:
         name: what it is to be: ``"layer_norm"``; an unknown one is an error that lists all.
         mine: the function. It is given NumPy arrays of float64, in the order of the definition in
-            `npbert.ops`, and returns one array.
+            `npbert.ops`, and returns one array. ``"wordpiece"`` and ``"pack_pair"`` are given
+            Python's own strings, sets, lists and integers, and return lists.
 
     Returns:
         A verdict, which is true if the function is right.
 
     Raises:
         ConfigError: there is no exercise of this name.
-        InputTypeError: ``mine`` is no function.
+        InputTypeError: ``name`` is no text, or ``mine`` no function.
 
     Example:
         >>> npbert.check("softmax", lambda scores, mask: scores)
     """
+    if not isinstance(name, str):
+        raise InputTypeError(
+            "an exercise is named by a text.",
+            where="npbert.check(name, ...)",
+            received=f"{type(name).__name__}",
+            expected="one of " + ", ".join(EXERCISES),
+        )
     if name not in EXERCISES:
-        raise unknown_name("exercise", str(name), [*EXERCISES])
+        raise unknown_name("exercise", name, [*EXERCISES])
     if not callable(mine):
         raise InputTypeError(
             "a function is to be checked.",
@@ -67,7 +79,7 @@ def check(name: str, mine: Callable[..., Any]) -> Verdict:
 
 
 def _result(exercise: Exercise, mine: Callable[..., Any], case: Case) -> Any | Trouble:
-    result = call(mine, exercise.call, case.arguments, limited=exercise.texts)
+    result = call(mine, exercise, case.arguments)
     return result if isinstance(result, Trouble) else checked(result, case.right)
 
 
@@ -76,7 +88,9 @@ def _right(exercise: Exercise, made: Sequence[Case]) -> Verdict:
     where = f"in all {places} places where it stands" if places > 1 else "where it stands"
     sentence = f"Your {exercise.name} is right: it gives the real model's numbers {where}."
     if not places:
-        sentence = f"Your {exercise.name} is right: it gives npbert's results in {len(made)} cases."
+        sentence = (
+            f"Your {exercise.name} is right: it gives npbert's results wherever it was tried."
+        )
     return Verdict(exercise.name, True, sentence, read=exercise.read)
 
 
@@ -135,7 +149,7 @@ def _where(case: Case, result: Any) -> str:
         off = f"of shape {np.shape(result)}, not {np.shape(case.right)}"
     if case.real:
         return f"first at {case.place.stage} of the toy BERT, {off}"
-    return f"not in the toy BERT's own numbers, but where they are changed to show it: {off}"
+    return f"not in the toy BERT's own numbers, but in others made of them: {off}"
 
 
 def _tiny(exercise: Exercise, mine: Callable[..., Any]) -> Example | None:
@@ -148,12 +162,16 @@ def _tiny(exercise: Exercise, mine: Callable[..., Any]) -> Example | None:
 
 
 def _named(exercise: Exercise, arguments: tuple[Any, ...]) -> tuple[tuple[str, Any], ...]:
-    names = exercise.call.partition("(")[2].rstrip(")").split(", ")
-    return tuple(zip(names, arguments))
+    """Copies, which are the reader's to keep; of a vocabulary, what is in the word."""
+    shown = dict(zip(exercise.parameters, map(copied, arguments)))
+    if "vocabulary" in shown:
+        word, vocabulary = shown["word"], shown.pop("vocabulary")
+        shown["of vocabulary"] = {t for t in vocabulary if t.removeprefix("##") in word}
+    return tuple(shown.items())
 
 
 def _row(exercise: Exercise, case: Case, result: Any) -> Example | None:
-    """The call itself, if it is about texts; of arrays, the row that is off most."""
+    """The call itself, if it is about texts; of arrays, what is around the largest error."""
     if not isinstance(case.right, np.ndarray):
         return Example(_named(exercise, case.arguments), case.right, result)
     if np.shape(result) != case.right.shape:
@@ -161,6 +179,8 @@ def _row(exercise: Exercise, case: Case, result: Any) -> Example | None:
     apart = np.nan_to_num(np.abs(np.asarray(result, np.float64) - case.right), nan=np.inf)
     if case.kept is not None:
         apart = np.where(case.kept, apart, 0)
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(apart)), apart.shape))[:-1]
-    given = (("row", index),)
-    return Example(given, case.right[index][:8], np.asarray(result)[index][:8])
+    *row, column = (int(i) for i in np.unravel_index(int(np.argmax(apart)), apart.shape))
+    first = max(0, min(column - COLUMNS // 2, apart.shape[-1] - COLUMNS))
+    shown = range(first, min(first + COLUMNS, apart.shape[-1]))
+    at: tuple[int | slice, ...] = (*row, slice(shown.start, shown.stop))
+    return Example((("row", tuple(row)), ("columns", shown)), case.right[at], result[at])

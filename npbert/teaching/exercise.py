@@ -30,8 +30,8 @@ class Place(NamedTuple):
     stage: str
     inputs: tuple[str, ...]
     """Stages, or names of the model's inputs."""
-    weights: tuple[str, ...]
-    arguments: Callable[..., tuple[Any, ...]]
+    weights: tuple[str, ...] = ()
+    arguments: Callable[..., tuple[Any, ...]] = lambda *x: x
     """The function's arguments, of the inputs' and the weights' values."""
     masks: bool = False
     """Whether it is attention, where what a masked query receives does not count."""
@@ -67,11 +67,18 @@ class Exercise(NamedTuple):
     """Changes to the model that bring out what its own numbers hide."""
     cases: Callable[[], list[tuple[Any, ...]]] = list
     """Arguments besides those that the model gives."""
-    activation: str = "gelu_approximate"
-    """Of the model: the form that it has, or the other."""
+    activation: str | None = None
+    """Of the model, where it is to be another than the toy's."""
+    overflows: bool = False
+    """Whether exp is in it, which gives infinity for large numbers."""
     texts: bool = False
     """Whether it is about texts, before there are arrays."""
 
     @property
     def name(self) -> str:
         return self.call.partition("(")[0]
+
+    @property
+    def parameters(self) -> list[str]:
+        """``["x", "gamma", "beta", "epsilon"]``"""
+        return self.call.partition("(")[2].rstrip(")").split(", ")

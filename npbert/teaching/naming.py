@@ -15,11 +15,14 @@ from npbert.parity.causes import CAUSES
 from npbert.parity.mistakes import precision
 from npbert.parity.mistakes.cause import Offer, Where
 from npbert.parity.replay import Replay
-from npbert.teaching.cases import Case, distance, plain, same
+from npbert.teaching.cases import Case, distance, plain, same, scale
 from npbert.teaching.exercise import Exercise
 
 FALLS: Final = 20.0
 """So much nearer than the right result has the mistake's to be, where the two differ."""
+
+HALF: Final = 2e-2
+"""Of the largest value: float16 is off by less, also in a layer norm of rows far from 0."""
 
 _NOT_MADE_HERE: Final = {cause.key for cause in precision.CAUSES} | {"dropout_active"}
 """What an op of a learner's, given its arguments, cannot be."""
@@ -31,6 +34,14 @@ _FIXES: Final = {
     "activation_missing": "apply GELU",
     "kernel_transposed": "x @ kernel: a kernel is (inputs, outputs), and needs no .T",
     "values_are_keys": "sum up the values: probs @ value",
+    "causal_mask": "BERT attends both ways: leave the causal mask out",
+    "mask_inverted": "1 keeps and 0 masks",
+    **dict.fromkeys(
+        ("layer_norm_affine_missing", "layer_norm_gamma_beta_swapped"),
+        "multiply by gamma, then add beta",
+    ),
+    "segment_ids_ignored": "look segments up by their ids: segment_table[segment_ids]",
+    "token_rows_off": "look tokens up by their ids as they are: token_table[token_ids]",
 }
 """Where a learner, who writes one function, is told otherwise than who compares two models."""
 
@@ -56,9 +67,11 @@ def name_mistake(exercise: Exercise, cases: Sequence[Case], results: Sequence[An
     Where values do not count, as those of masked queries, they may still tell two mistakes apart:
     they are looked at first, and then left out.
     """
-    both = [each for each in zip(cases, results) if not _overflows(*each)]
-    if all(same(case, result, case.right) for case, result in both):
-        return _OVERFLOW
+    both = list(zip(cases, results))
+    if exercise.overflows:
+        both = [each for each in both if not _overflows(*each)]
+        if all(same(case, result, case.right) for case, result in both):
+            return _OVERFLOW
     every = [(case._replace(kept=None), result) for case, result in both]
     return _in_tables(exercise, every) or _in_tables(exercise, both) or _half(both) or _nan(both)
 
@@ -110,7 +123,7 @@ def _known_to_parity(both: Sequence[tuple[Case, Any]]) -> Named | None:
 
 
 def _causes(case: Case, result: Any) -> Iterator[tuple[str, Named]]:
-    """Those that give this result, each under words that are the same for every place."""
+    """Those that give this result, each under a name that is the same for every place."""
     assert case.place is not None
     assert case.model is not None
     model, stage = case.model, case.place.stage
@@ -119,13 +132,13 @@ def _causes(case: Case, result: Any) -> Iterator[tuple[str, Named]]:
         return
     between = replay.needed(stage)
     for number, at in enumerate(between):
-        seen = result if at == stage and np.shape(result) == np.shape(case.right) else None
-        where = Where(replay.steps, at, model.config, seen)
+        # Seen is None: an epsilon that is fitted to what is seen fits other mistakes too.
+        where = Where(replay.steps, at, model.config, None)
         step = "" if at == stage else f"goes wrong at the {where.kind} step, which "
         for key, offer, fix in _offers(where, between):
             if _gives(case, result, replay.compute(stage, offer.variant)):
-                same = f"{number} {key} {offer.says.partition(', where')[0]}"
-                yield same, Named(key, step + offer.says, _FIXES.get(key, fix))
+                found = Named(key, step + offer.says, _FIXES.get(key, fix))
+                yield f"{number} {key} {offer.says}", found
 
 
 def _offers(where: Where, between: Sequence[str]) -> Iterator[tuple[str, Offer, str]]:
@@ -137,9 +150,12 @@ def _offers(where: Where, between: Sequence[str]) -> Iterator[tuple[str, Offer, 
 
 
 def _half(both: Sequence[tuple[Case, Any]]) -> Named | None:
-    """Numbers of 16 bits, each as near as they can be."""
-    if any(getattr(result, "dtype", None) != np.float16 for _, result in both):
-        return None
+    """Numbers of 16 bits, and right as far as these go."""
+    for case, result in both:
+        if getattr(result, "dtype", None) != np.float16:
+            return None
+        if distance(case, result, case.right) > HALF * scale(case.right):
+            return None
     return Named("float16", "computes in float16, which has three digits", "compute in float32")
 
 
@@ -150,5 +166,7 @@ def _nan(both: Sequence[tuple[Case, Any]]) -> Named | None:
             count = int(np.isnan(result).sum())
             if count and np.isfinite(case.right).all():
                 says = f"gives NaN in {count} of {result.size} places"
-                return Named("nan", says, "look for 0 / 0, and for exp of large numbers")
+                return Named(
+                    "nan", says, "look for 0 / 0, exp of large numbers and roots of negative ones"
+                )
     return None

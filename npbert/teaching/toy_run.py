@@ -39,9 +39,12 @@ _loaded = cache(toy)
 
 
 @cache
-def toy_run(activation: str) -> Model:
+def toy_run(activation: str | None = None) -> Model:
     """What the toy computes for `TEXTS`; ``"gelu"`` gives it the erf form of the activation."""
-    return run(_config(activation), encode(TEXTS))
+    config = _loaded().backbone.config
+    if activation:
+        config = dataclasses.replace(config, activation=activation)
+    return run(config, encode(TEXTS))
 
 
 def encode(texts: tuple[Any, ...]) -> dict[str, Array]:
@@ -49,10 +52,6 @@ def encode(texts: tuple[Any, ...]) -> dict[str, Array]:
     reader = BertTextClassifierPreprocessor(tokenizer(), TOKENS)
     rows = [reader(text) for text in texts]
     return {name: np.stack([row[name] for row in rows]).astype(np.int64) for name in rows[0]}
-
-
-def _config(activation: str) -> BertConfig:
-    return dataclasses.replace(_loaded().backbone.config, activation=activation)
 
 
 @cache

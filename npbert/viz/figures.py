@@ -100,7 +100,7 @@ def heat_map(
     Returns:
         matplotlib's image.
     """
-    most = most or float(np.abs(values).max(initial=0)) or 1.0
+    most = most or largest(values) or 1.0
     image = axes.imshow(
         values,
         cmap="cividis" if signed else "Greys",
@@ -119,6 +119,11 @@ def heat_map(
             text = f"{value:.{digits}f}"
             axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=SMALL - 1)
     return image
+
+
+def largest(values: Values) -> float:
+    """The largest absolute value, whatever is NaN or infinite beside it; 0.0 if all are."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
 
 
 def _ticks(labels: Sequence[str] | None) -> tuple[Sequence[int], Sequence[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npbert.errors import InputError
-from npbert.viz.figures import FEW, SMALL, alt, heat_map, new_figure
+from npbert.viz.figures import FEW, SMALL, alt, heat_map, largest, new_figure
 from npbert.viz.stages import StageCache, check_tokens, stage
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def strip(array: ArrayLike, labels: Sequence[str], title: str = "") -> Figure:
     axes.set_title(title, fontsize=SMALL + 1)
     if digits is None:
         figure.colorbar(image, ax=axes, pad=0.01).ax.tick_params(labelsize=SMALL - 1)
-    reach = f"from {values.min():.2f} to {values.max():.2f}" if values.size else "none"
+    finite = values[np.isfinite(values)]
+    reach = f"from {finite.min():.2f} to {finite.max():.2f}" if finite.size else "none"
     text = f"{title or 'Vectors'}, a strip of {values.shape[1]} values each: {', '.join(labels)}."
     return alt(figure, f"{text} The values are {reach}.")
 
@@ -77,7 +78,7 @@ def embedding_sum(cache: StageCache, tokens: Sequence[str], *, row: int = 0) -> 
     parts = {name: stage(cache, f"embeddings.{name}", row) for name in _SUM}
     tokens = check_tokens(tokens, len(parts["sum"]))
     parts = {name: values[: len(tokens)] for name, values in parts.items()}
-    shared = max(float(np.abs(values).max()) for name, values in parts.items() if name in _ADDED)
+    shared = max(largest(values) for name, values in parts.items() if name in _ADDED)
     figure = new_figure(9, 0.9 + 0.24 * len(tokens))
     for i, (axes, (name, values)) in enumerate(zip(figure.subplots(1, 5), parts.items())):
         most = shared if name in _ADDED else None

@@ -22,7 +22,7 @@ SOFTMAXES = {
     "mask_missing": lambda s, m: along_last(s),
     "mask_inverted": lambda s, m: along_last(np.where(keys(m), -1e9, s)),
     "mask_after_softmax": lambda s, m: along_last(s) * keys(m),
-    "masked_scores_zero": lambda s, m: along_last(s * keys(m)),
+    "mask_multiplied": lambda s, m: along_last(s * keys(m)),
     "mask_added_raw": lambda s, m: along_last(s + keys(m)),
     "causal_mask": lambda s, m: along_last(
         np.where(keys(m) & np.tril(np.ones(s.shape[-2:], bool)), s, -1e9)
@@ -32,7 +32,7 @@ SOFTMAXES = {
         keys(m), np.exp(s) / (np.exp(s) * keys(m)).sum(-1, keepdims=True), 0
     ),
     "softmax_not_divided": lambda s, m: np.exp(s) * keys(m),
-    "softmax_over_queries": lambda s, m: np.swapaxes(
+    "softmax_axis": lambda s, m: np.swapaxes(
         along_last(np.swapaxes(np.where(keys(m), s, -1e9), 2, 3)), 2, 3
     ),
     "softmax_over_heads": lambda s, m: np.swapaxes(

@@ -30,8 +30,15 @@ def planted():
 def test_no_mistake_of_the_table_passes_or_is_taken_for_another(name, mistake):
     verdict = npbert.check(name, mistake.function)
     assert not verdict
-    # 0 / 0 at masked keys makes all that attention sums up NaN: no cause can be told from another.
-    assert verdict.cause in (mistake.key, "nan" if name == "attention" else mistake.key)
+    assert verdict.cause == ("nan" if nothing_but_nan(name, mistake) else mistake.key)
+
+
+def nothing_but_nan(name, mistake):
+    """0 / 0 at masked keys makes all that attention sums up NaN: many mistakes look like that."""
+    if name != "attention" or mistake.key not in ("softmax_axis", "softmax_over_heads"):
+        return False
+    with np.errstate(invalid="ignore"):
+        return np.isnan(mistake.function(*EXERCISES[name].tiny)).all()
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -52,10 +59,9 @@ def test_what_no_table_has_is_given_no_name(name, slip):
     verdict = npbert.check(name, lambda *x: slip(np.asarray(plain(right(*x)))))
     assert not verdict
     assert verdict.cause is None
-    assert verdict.sentence.startswith(
-        f"Your {name} is not right, and it is no mistake I know: first wrong at "
-    )
-    assert verdict.stage in verdict.sentence
+    at = f": first wrong at {verdict.stage}" if verdict.stage else ""
+    assert verdict.sentence == f"Your {name} is not right, and it is no mistake I know{at}."
+    assert bool(at) == (name not in ("gelu_erf", "cosine"))  # of which the toy has neither
 
 
 def test_a_mistake_in_one_place_alone_is_not_named():
@@ -89,8 +95,16 @@ def test_a_row_is_shown_where_the_small_example_is_right():
         return np.where(np.arange(x.shape[-1]) < 9, right, 0)
 
     example = npbert.check("gelu", wrong_from_the_ninth_feature_on).example
-    assert example.given[0][0] == "row"
-    assert len(example.given[0][1]) == 2
+    (_, row), (_, columns) = example.given
+    assert len(row) == 2
+    assert len(columns) == len(example.expected) == 8
+    assert (example.expected != example.received).any()
+
+
+def test_what_is_shown_is_the_readers_to_keep():
+    wrong = npbert.check("gelu", lambda x: x)
+    wrong.example.given[0][1][:] = 7
+    assert EXERCISES["gelu"].tiny[0].tolist() == [-3, -1, 0, 1, 3]
 
 
 def test_another_shape_is_said():
@@ -124,6 +138,12 @@ def test_npberts_own_functions_may_be_given():
 def test_an_unknown_name_is_an_error_with_the_nearest():
     with pytest.raises(ConfigError, match="layer_norm"):
         npbert.check("layernorm", layer_norm)
+
+
+@pytest.mark.parametrize("name", [None, ["gelu"]])
+def test_a_name_is_a_text(name):
+    with pytest.raises(InputTypeError, match="an exercise is named by a text"):
+        npbert.check(name, layer_norm)
 
 
 def test_only_functions_are_checked():

@@ -60,6 +60,11 @@ def test_shades(values: Any, signed: bool, shades: Any) -> None:
     assert (image.cmap.name, *image.get_clim()) == shades
 
 
+def test_nan_has_no_shade() -> None:
+    image = heat_map(new_figure(2, 1).subplots(), np.array([[np.nan, 2.0]]), signed=False)
+    assert image.get_clim() == (0, 2)
+
+
 def test_nothing_but_zeros_has_shades_too() -> None:
     image = heat_map(new_figure(2, 1).subplots(), np.zeros((2, 3)), signed=False)
     assert image.get_clim() == (0, 1)

@@ -32,6 +32,12 @@ def test_long_vectors_have_a_scale_instead() -> None:
     assert "0.03" not in words(figure)
 
 
+def test_what_is_not_finite_takes_no_shades_from_the_rest() -> None:
+    figure = viz.strip([[np.nan, -2.0], [np.inf, 1.0]], ["one", "two"])
+    assert figure.axes[0].images[0].get_clim() == (-2, 2)
+    assert figure.alt.endswith("The values are from -2.00 to 1.00.")
+
+
 @pytest.mark.parametrize("array", [np.zeros((2, 3)), np.zeros((1, 2, 3))])
 def test_what_is_no_matrix_of_that_many_rows(array: np.ndarray) -> None:
     with pytest.raises(InputError, match="strips need a matrix"):

@@ -14,7 +14,7 @@ from npbert.ops.types import Array, IntArray
 from npbert.parity import graph
 from npbert.teaching.exercise import Exercise, Mistake, Place
 from npbert.teaching.exercises import softmax as over_keys
-from npbert.teaching.exercises.softmax import given, softmax
+from npbert.teaching.exercises.softmax import softmax
 
 
 def _attention(query: Array, key: Array, value: Array, mask: IntArray) -> Array:
@@ -107,8 +107,6 @@ ATTENTION: Final = Exercise(
         Place(
             f"{at}.context",
             (f"{at}.query", f"{at}.key", f"{at}.value", "padding_mask"),
-            (),
-            given,
             masks=True,
         )
         for at in (f"layer.{i}" for i in range(config.num_layers))
@@ -134,7 +132,7 @@ def _as_it_lies(x: Array, num_heads: int) -> Array:
 
 _SPLIT_MISTAKES: Final = (
     Mistake(
-        "features_dealt",
+        "head_split",
         "deals the features out to the heads in turn, where each head has a run of them",
         _dealt,
         "reshape to (B, T, N, H): the first H features are head 0's",
@@ -146,13 +144,13 @@ _SPLIT_MISTAKES: Final = (
         "reshape to (B, T, N, H)",
     ),
     Mistake(
-        "heads_as_they_lie",
+        "head_view",
         "reshapes to (B, N, T, H) as it lies in memory, which mixes tokens and heads",
         _as_it_lies,
         "reshape to (B, T, N, H); only then may axes 1 and 2 be exchanged",
     ),
     Mistake(
-        "heads_as_they_lie",
+        "head_view",
         "reshapes to (B, N, T, H) as it lies in memory, which mixes tokens and heads",
         lambda x, n: np.swapaxes(_as_it_lies(x, n), 1, 2),
         "reshape to (B, T, N, H); only then may axes 1 and 2 be exchanged",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,13 +19,9 @@ from npbert.teaching.exercise import Exercise, Mistake, Place
 _ROOT: Final = math.sqrt(2 / math.pi)
 
 
-def _given(*x: Any) -> tuple[Any, ...]:
-    return x
-
-
 def _activations(config: BertConfig) -> list[Place]:
     return [
-        Place(f"layer.{i}.activation", (f"layer.{i}.intermediate",), (), _given)
+        Place(f"layer.{i}.activation", (f"layer.{i}.intermediate",))
         for i in range(config.num_layers)
     ]
 
@@ -209,7 +205,7 @@ def _blocks(config: BertConfig) -> list[Place]:
             *kernel_bias(f"{layer}_intermediate_dense"),
             *kernel_bias(f"{layer}_output_dense"),
         )
-        places.append(Place(f"{at}.output", (f"{at}.attention_layer_norm",), names, _given))
+        places.append(Place(f"{at}.output", (f"{at}.attention_layer_norm",), names))
     return places
 
 
@@ -261,6 +257,6 @@ POOLER: Final = Exercise(
     mistakes=_POOLER_MISTAKES,
     read="npbert/ops/pooler.py",
     places=lambda config: [
-        Place("pooled_output", ("sequence_output",), kernel_bias("pooled_dense"), _given)
+        Place("pooled_output", ("sequence_output",), kernel_bias("pooled_dense"))
     ],
 )

@@ -11,6 +11,7 @@ from npbert.config import BertConfig
 from npbert.ops.layer_norm import layer_norm
 from npbert.ops.types import Array
 from npbert.parity.graph import gamma_beta
+from npbert.parity.mistakes.norm import EPSILONS
 from npbert.teaching.exercise import Exercise, Mistake, Model, Place
 from npbert.teaching.toy_run import changed
 
@@ -48,22 +49,25 @@ _INSIDE: Final = "divide by sqrt(variance + epsilon)"
 
 _MISTAKES: Final = (
     Mistake(
-        "epsilon_outside",
+        "layer_norm_epsilon_outside",
         "adds epsilon to the standard deviation, where it belongs under the square root",
         partial(_outside, unbiased=0),
         _INSIDE,
     ),
     Mistake(
-        "epsilon_outside",
+        "layer_norm_epsilon_outside",
         "divides the variance by D - 1, and adds epsilon to its root, where it belongs under it",
         partial(_outside, unbiased=1),
         f"{_INSIDE}, the variance being a mean over D (ddof=0)",
     ),
-    Mistake(
-        "epsilon_ignored",
-        "does not add epsilon to the variance",
-        lambda x, gamma, beta, epsilon: _right(x, gamma, beta, 0.0),
-        "divide by sqrt(variance + epsilon): without it a row of equal numbers is 0 / 0",
+    *(
+        Mistake(
+            "layer_norm_epsilon",
+            "does not use the epsilon that it is given",
+            lambda x, gamma, beta, epsilon, other=other: _right(x, gamma, beta, other),
+            f"{_INSIDE}: without it a row of equal numbers is 0 / 0",
+        )
+        for other in (0.0, *EPSILONS)
     ),
     Mistake(
         "norm_over_tokens",
@@ -173,7 +177,7 @@ _RESIDUAL_MISTAKES: Final = (
         "BERT adds first and normalises the sum",
     ),
     Mistake(
-        "norm_missing",
+        "layer_norm_missing",
         "adds, but does not normalise",
         lambda x, block, gamma, beta, epsilon: x + block,
         "apply the layer norm to the sum",

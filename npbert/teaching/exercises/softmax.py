@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -11,11 +11,6 @@ from npbert.ops.types import Array, IntArray
 from npbert.parity import graph
 from npbert.teaching.exercise import Exercise, Mistake, Model, Place
 from npbert.teaching.toy_run import changed
-
-
-def given(*x: Any) -> tuple[Any, ...]:
-    """What the model gives, in the model's order."""
-    return x
 
 
 def softmax(scores: Array, mask: IntArray) -> Array:
@@ -42,18 +37,10 @@ def _along(scores: Array, mask: IntArray, axis: int) -> Array:
     return weights / weights.sum(axis=axis, keepdims=True)
 
 
-def _masked_zeros(scores: Array, mask: IntArray) -> Array:
-    kept = mask[:, None, None, :] != 0
-    return _everything(np.where(kept, scores, 0.0))
-
-
-def _everything(scores: Array) -> Array:
-    return softmax(scores, np.ones((len(scores), scores.shape[-1]), np.int64))
-
-
 def _queries_masked(scores: Array, mask: IntArray) -> Array:
     kept = mask[:, None, :, None] != 0
-    return _everything(np.where(kept, scores, -1e9))
+    everything = np.ones((len(scores), scores.shape[-1]), np.int64)
+    return softmax(np.where(kept, scores, -1e9), everything)
 
 
 MISTAKES: Final = (
@@ -83,22 +70,16 @@ MISTAKES: Final = (
     ),
     *(
         Mistake(
-            f"softmax_over_{name}",
+            key,
             f"is a softmax over the {name} (axis {axis}), where the keys (axis -1) are expected",
             function,
             "take the softmax along the last axis, the keys: what one token hands out adds up to 1",
         )
-        for name, axis in (("queries", -2), ("heads", 1))
+        for key, name, axis in (("softmax_axis", "queries", -2), ("softmax_over_heads", "heads", 1))
         for function in (
             partial(_along, axis=axis),
             partial(_summed_over, axis=(axis,)),
         )
-    ),
-    Mistake(
-        "masked_scores_zero",
-        "sets masked scores to 0, and exp(0) is 1: padding still gets a share",
-        _masked_zeros,
-        "replace masked scores by a very large negative number before the softmax",
     ),
     Mistake(
         "queries_masked",
@@ -130,8 +111,9 @@ SOFTMAX: Final = Exercise(
     mistakes=MISTAKES,
     read="npbert/ops/softmax.py",
     places=lambda config: [
-        Place(f"{at}.probs", (f"{at}.scores", "padding_mask"), (), given, masks=True)
+        Place(f"{at}.probs", (f"{at}.scores", "padding_mask"), masks=True)
         for at in (f"layer.{i}" for i in range(config.num_layers))
     ],
     harder=(_large_scores,),
+    overflows=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -11,14 +11,11 @@ from npbert.ops.embedding import add_embeddings, lookup
 from npbert.ops.pooling import l2_normalize
 from npbert.ops.types import Array, IntArray
 from npbert.parity.mistakes import pooling
-from npbert.parity.mistakes.pooling import POOLING, POOLS, VECTOR
+from npbert.parity.mistakes.pooling import OVER_PADDING, POOLING, POOLS, VECTOR
 from npbert.teaching.exercise import Exercise, Mistake, Place
 
 _MEAN: Final = "mean pooling"
-
-
-def _given(*x: Any) -> tuple[Any, ...]:
-    return x
+_KEPT: Final = "divide by the number of kept tokens, and leave none out"
 
 
 # -- the three tables ------------------------------------------------------------------------------
@@ -98,7 +95,6 @@ EMBEDDING_SUM: Final = Exercise(
             "embeddings.sum",
             ("token_ids", "segment_ids"),
             tuple(f"{table}_embedding/embeddings" for table in ("token", "position", "segment")),
-            _given,
         )
     ],
 )
@@ -112,7 +108,7 @@ _POOLING_MISTAKES: Final = (
             pooling.key_of(way),
             f"is {way}, where {_MEAN} is expected",
             function,
-            pooling.FIXES["mean_over_padding"],
+            pooling.FIXES["mean_over_padding"] if way == OVER_PADDING else _KEPT,
         )
         for way, function in POOLS.items()
         if way != _MEAN
@@ -150,7 +146,7 @@ MEAN_POOLING: Final = Exercise(
     tiny=(np.array([[[1.0, 2], [3, 4], [9, 9]]]), np.array([[1, 1, 0]])),
     mistakes=_POOLING_MISTAKES,
     read="npbert/ops/pooling.py",
-    places=lambda config: [Place(POOLING, ("sequence_output", "padding_mask"), (), _given)],
+    places=lambda config: [Place(POOLING, ("sequence_output", "padding_mask"))],
 )
 
 
@@ -213,7 +209,7 @@ NORMALIZE: Final = Exercise(
         Mistake("unchanged", "returns the vectors as they are", np.asarray, _LENGTH),
     ),
     read="npbert/ops/pooling.py",
-    places=lambda config: [Place(VECTOR, (POOLING,), (), _given)],
+    places=lambda config: [Place(VECTOR, (POOLING,))],
 )
 
 
@@ -279,5 +275,7 @@ COSINE: Final = Exercise(
         ),
     ),
     read="npbert/tasks/similarity.py",
-    places=lambda config: [Place("text.similarity", (POOLING,), (), lambda x: (x, x[1:] - x[:1]))],
+    places=lambda config: [
+        Place("text.similarity", (POOLING,), arguments=lambda x: (x, x[1:] - x[:1]))
+    ],
 )

@@ -65,8 +65,8 @@ WRONG_ATTENTION = {
     **{
         cause: lambda q, k, v, m, wrong=SOFTMAXES[cause]: einsums(q, k, v, m, softmax=wrong)
         for cause in (
-            *("mask_missing", "mask_inverted", "mask_after_softmax", "masked_scores_zero"),
-            *("causal_mask", "softmax_not_divided", "softmax_over_queries", "queries_masked"),
+            *("mask_missing", "mask_inverted", "mask_after_softmax", "mask_multiplied"),
+            *("causal_mask", "softmax_not_divided", "softmax_axis", "queries_masked"),
             "softmax_over_heads",
         )
     },
@@ -91,7 +91,7 @@ def test_the_step_that_is_wrong_is_said():
 # -- heads -----------------------------------------------------------------------------------------
 
 WRONG_SPLITS = {
-    "features_dealt": lambda x, n: np.moveaxis(x.reshape(3, 17, 8, n), 3, 2),
+    "head_split": lambda x, n: np.moveaxis(x.reshape(3, 17, 8, n), 3, 2),
     "head_size_first": lambda x, n: x.reshape(3, 17, 8, n),
     "heads_first": lambda x, n: x.reshape(3, 17, n, 8).transpose(0, 2, 1, 3),
     "heads_outside": lambda x, n: np.array([x[..., i * 8 : i * 8 + 8] for i in range(n)]),
@@ -107,9 +107,9 @@ def test_wrong_splits_are_named(cause):
 
 def test_a_reshape_as_it_lies_is_named():
     verdict = npbert.check("split_heads", lambda x, n: x.reshape(3, n, 17, 8))
-    assert verdict.cause == "heads_as_they_lie"
+    assert verdict.cause == "head_view"
     verdict = npbert.check("split_heads", lambda x, n: x.reshape(3, n, 17, 8).swapaxes(1, 2))
-    assert verdict.cause == "heads_as_they_lie"
+    assert verdict.cause == "head_view"
 
 
 @pytest.mark.parametrize(

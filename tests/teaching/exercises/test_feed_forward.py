@@ -78,6 +78,14 @@ def test_wrong_erf_forms_are_named(cause):
     assert verdict.cause == cause
 
 
+def test_the_toy_has_no_erf_form():
+    verdict = npbert.check("gelu_erf", tanh_form)
+    assert verdict.stage is None
+    assert "not in the toy BERT's own numbers" in verdict.where
+    assert verdict.effect is None
+    assert "the real model" not in npbert.check("gelu_erf", erf_form).sentence
+
+
 # -- the block -------------------------------------------------------------------------------------
 
 

@@ -54,9 +54,10 @@ WRONG = {
     "layer_norm_unbiased": lambda x, g, b, e: (
         (x - mean(x)) / np.sqrt(x.std(-1, ddof=1, keepdims=True) ** 2 + e) * g + b
     ),
-    "epsilon_outside": lambda x, g, b, e: (x - mean(x)) / (x.std(-1, keepdims=True) + e) * g + b,
-    "epsilon_ignored": lambda x, g, b, e: (x - mean(x)) / x.std(-1, keepdims=True) * g + b,
-    "layer_norm_epsilon": lambda x, g, b, e: loops(x, g, b, 1e-5),
+    "layer_norm_epsilon_outside": lambda x, g, b, e: (
+        (x - mean(x)) / (x.std(-1, keepdims=True) + e) * g + b
+    ),
+    "layer_norm_epsilon": lambda x, g, b, e: (x - mean(x)) / x.std(-1, keepdims=True) * g + b,
     "layer_norm_no_mean": lambda x, g, b, e: x / np.sqrt(mean(x * x) + e) * g + b,
     "layer_norm_affine_missing": lambda x, g, b, e: loops(x, g, 0 * b, e),
     "layer_norm_gamma_beta_swapped": lambda x, g, b, e: loops(x, b, g, e),
@@ -87,9 +88,33 @@ def test_mistakes_are_named(cause):
 
 def test_a_mistake_that_the_toy_hides_is_shown_all_the_same():
     """Its epsilon is 1e-12, and every row varies more than that."""
-    verdict = npbert.check("layer_norm", WRONG["epsilon_ignored"])
+    verdict = npbert.check("layer_norm", WRONG["layer_norm_epsilon"])
     assert verdict.stage is None
     assert "not in the toy BERT's own numbers" in verdict.where
+
+
+@pytest.mark.parametrize("own", [1e-12, 1e-5])
+def test_an_epsilon_of_ones_own_is_named_as_such(own):
+    verdict = npbert.check("layer_norm", lambda x, g, b, e: loops(x, g, b, own))
+    assert verdict.cause == "layer_norm_epsilon"
+    assert verdict.sentence == "Your layer_norm does not use the epsilon that it is given."
+
+
+@pytest.mark.parametrize("factor", [2, 0.5, 1 / np.sqrt(2)])
+def test_a_scaled_input_is_not_taken_for_another_epsilon(factor):
+    assert npbert.check("layer_norm", lambda x, *rest: loops(x * factor, *rest)).cause is None
+    verdict = npbert.check("residual_norm", lambda x, y, *rest: loops((x + y) * factor, *rest))
+    assert not verdict
+    assert verdict.cause is None
+
+
+def test_nan_of_a_negative_root_is_not_taken_for_an_overflow():
+    def wrong(x, gamma, beta, epsilon):
+        return (x - mean(x)) / np.sqrt(x.var(-1, keepdims=True) - epsilon) * gamma + beta
+
+    verdict = npbert.check("layer_norm", wrong)
+    assert verdict.cause == "nan"
+    assert verdict.fix.endswith("roots of negative ones")
 
 
 def residual(x, block, gamma, beta, epsilon):
@@ -101,11 +126,13 @@ WRONG_RESIDUALS = {
     "pre_norm": lambda x, y, g, b, e: loops(x, g, b, e) + y,
     "residual_missing": lambda x, y, g, b, e: loops(y, g, b, e),
     "block_forgotten": lambda x, y, g, b, e: loops(x, g, b, e),
-    "norm_missing": lambda x, y, g, b, e: x + y,
+    "layer_norm_missing": lambda x, y, g, b, e: x + y,
     "residual_added_again": lambda x, y, g, b, e: residual(x, y, g, b, e) + x,
     "residual_multiplied": lambda x, y, g, b, e: loops(x * y, g, b, e),
     "layer_norm_unbiased": lambda x, y, g, b, e: WRONG["layer_norm_unbiased"](x + y, g, b, e),
-    "epsilon_outside": lambda x, y, g, b, e: WRONG["epsilon_outside"](x + y, g, b, e),
+    "layer_norm_epsilon_outside": lambda x, y, g, b, e: WRONG["layer_norm_epsilon_outside"](
+        x + y, g, b, e
+    ),
     "divides_by_variance": lambda x, y, g, b, e: WRONG["divides_by_variance"](x + y, g, b, e),
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -46,6 +49,48 @@ def test_wrong_rows_are_named(cause):
     verdict = npbert.check("pack_pair", WRONG_ROWS[cause])
     assert not verdict
     assert verdict.cause == cause
+
+
+class Row(NamedTuple):
+    token_ids: list[int]
+    segment_ids: list[int]
+    padding_mask: list[int]
+
+
+def test_rows_may_have_names():
+    assert npbert.check("pack_pair", lambda *x: Row(*packed(*x)))
+
+
+def test_rows_may_be_compiled():
+    """While numba compiles, at the first call, it takes more steps than a learner may."""
+    numba = pytest.importorskip("numba")
+
+    @numba.njit
+    def compiled(first, second, length, cls_id, sep_id, pad_id):
+        ids, segments, kept = [cls_id], [0], [1]
+        a, b = len(first), len(second)
+        while a + b > length - 3:
+            if a > b:
+                a -= 1
+            else:
+                b -= 1
+        for i in range(a):
+            ids.append(first[i])
+        ids.append(sep_id)
+        for i in range(b):
+            ids.append(second[i])
+        ids.append(sep_id)
+        for i in range(1, length):
+            segments.append(1 if a + 2 <= i < a + b + 3 else 0)
+            kept.append(1 if i < a + b + 3 else 0)
+        while len(ids) < length:
+            ids.append(pad_id)
+        return ids, segments, kept
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lists in numba are to change
+        assert npbert.check("pack_pair", compiled)
+        assert numba.njit(lambda x: x + 1)(1) == 2
 
 
 def test_right_rows():

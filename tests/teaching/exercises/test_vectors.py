@@ -51,6 +51,11 @@ def test_wrong_embeddings_are_named(cause):
     assert verdict.cause == cause
 
 
+def test_what_parity_knows_is_mended_in_the_learners_own_words():
+    verdict = npbert.check("embedding_sum", WRONG_EMBEDDINGS["segment_ids_ignored"])
+    assert verdict.fix == "look segments up by their ids: segment_table[segment_ids]"
+
+
 @pytest.mark.parametrize("right", [three_rows, loops])
 def test_right_embeddings(right):
     assert npbert.check("embedding_sum", right)
@@ -80,6 +85,21 @@ def test_wrong_pooling_is_named(cause):
     assert not verdict
     assert verdict.cause == cause
     assert verdict.stage == "text.pooling"
+
+
+def test_each_pooling_is_told_what_it_lacks():
+    fixes = [
+        npbert.check("mean_pooling", wrong).fix
+        for wrong in (
+            lambda x, m: x.mean(axis=1),
+            lambda x, m: (x * m[..., None]).sum(1) / np.sqrt(m.sum(1, keepdims=True)),
+            lambda x, m: mean(x[:, 1:], m[:, 1:]),  # without [CLS]
+        )
+    ]
+    assert fixes == [
+        "weigh the tokens with the padding mask before the mean is taken",
+        *["divide by the number of kept tokens, and leave none out"] * 2,
+    ]
 
 
 def test_right_pooling():
@@ -130,6 +150,15 @@ def test_wrong_cosines_are_named(cause):
     verdict = npbert.check("cosine", WRONG_COSINES[cause])
     assert not verdict
     assert verdict.cause == cause
+
+
+def test_the_toy_has_no_cosine():
+    verdict = npbert.check("cosine", WRONG_COSINES["angle"])
+    assert verdict.stage is None
+    assert verdict.where.startswith("not in the toy BERT's own numbers, but in others made of them")
+    assert npbert.check("cosine", lambda a, b: unit(a) @ unit(b).T).sentence == (
+        "Your cosine is right: it gives npbert's results wherever it was tried."
+    )
 
 
 def test_right_vectors():

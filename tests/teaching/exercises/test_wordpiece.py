@@ -70,6 +70,23 @@ def test_wrong_pieces_are_named(cause):
     assert verdict.cause == cause
 
 
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [(str, "str"), (lambda: (c for c in "a"), "generator"), (dict, "dict")],
+)
+def test_what_is_no_list_is_said(result, kind):
+    verdict = npbert.check("wordpiece", lambda w, v: result())
+    assert verdict.sentence == f"Your wordpiece returns a {kind}, where a list is expected."
+
+
+def test_of_a_vocabulary_only_what_is_in_the_word_is_shown():
+    # Right in the small example, so that a word of the toy's own is shown.
+    verdict = npbert.check("wordpiece", lambda w, v: ["abc", "##d"] if w == "abcd" else [])
+    (_, word), (name, shown) = verdict.example.given
+    assert (word, name) == ("river", "of vocabulary")
+    assert shown == {"river", "##er"}
+
+
 def test_right_pieces():
     assert npbert.check("wordpiece", greedy)
     assert npbert.check("wordpiece", lambda w, v: tuple(greedy(w, v)))
