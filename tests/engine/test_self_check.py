@@ -131,12 +131,17 @@ def test_the_hashes_are_those_of_the_contracts_oracle(activation):
 # -- the check -------------------------------------------------------------------------------------
 
 
+def check_shared(precision, num_threads):
+    """Until the threads are free."""
+    while not self_check.check(precision, num_threads):
+        pass
+
+
 @pytest.mark.kernel
 @every_precision
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_these_kernels_pass(precision, num_threads):
-    while not self_check.check(precision, num_threads):
-        pass  # the other thread was still busy
+    check_shared(precision, num_threads)
 
 
 @pytest.mark.kernel
@@ -169,8 +174,7 @@ def test_a_last_bit_is_enough(monkeypatch, precision):
 
     monkeypatch.setattr(forward.Forward, "layers", almost)
     with pytest.raises(KernelError) as error:
-        while not self_check.check(precision, 2):
-            pass  # the other thread was still busy
+        check_shared(precision, 2)
     stages = [f"'layer.{activation}' in {precision.name}" for activation in ACTIVATIONS]
     assert error.value.where in [f"stage {stage} shared by two threads" for stage in stages]
 

@@ -79,6 +79,7 @@ def test_what_was_rounded_to_16_bits_and_is_kept_in_more_differs():
     assert compare(exact, Side("rounded", stages=rounded), inputs=INPUTS).verdict == "differ"
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
 def test_a_side_that_says_it_is_of_16_bits_agrees_with_its_vectors_too(tmp_path, policy):
     """Though vectors are float32 in every policy."""
