@@ -35,7 +35,7 @@ RUNS: Final = 32
 ROWS: Final = (2, 16)
 """At least and at most: a row may have many times the noise of another."""
 TOKENS: Final = 12
-_WORK: Final = 4e10
+_WORK: Final = 2e10
 """Multiplications: so many rows are taken as need no more."""
 
 _TABLE: Final = "token_embedding/embeddings"
