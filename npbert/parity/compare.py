@@ -131,7 +131,8 @@ def made(a: Source, b: Source, tokens: tuple[Tokens | None, Tokens | None]) -> B
             return batches.from_tokens(found, side.name, longest)
     if longest is None:
         return None
-    return batches.drawn(min(config.vocabulary_size for config in configs), longest)
+    sizes = [(config.vocabulary_size, config.num_segments) for config in configs]
+    return batches.drawn(min(V for V, _ in sizes), longest, min(S for _, S in sizes))
 
 
 def _stages(side: Source, batch: Batch | None, texts: Sequence[str] | None) -> dict[str, Array]:

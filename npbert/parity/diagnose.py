@@ -132,7 +132,7 @@ def _of_ops(
     steps = graph(model.config)
     shown = min(len(set(stages) & set(steps)) for _, _, stages in sides)
     most = ROWS if shown > model.config.num_layers else 1  # many layers are run for every guess
-    rows = _rows(report.first, sides[0][2], sides[1][2], len(inputs["padding_mask"]))[:most]
+    rows = _rows(report.first, sides[0][2], sides[1][2], inputs)[:most]
     few = {name: np.asarray(array)[rows] for name, array in inputs.items()}
     suspects: dict[Side, Suspect] = {}
     for side, source, stages in sides:
@@ -167,8 +167,12 @@ def _of_text(found: VectorFound, stage: str) -> Diagnosis:
     return Diagnosis(found.cause, stage, None, sentence, found.fix, found.before, found.after)
 
 
-def _rows(stage: str, a: Stages, b: Stages, count: int) -> list[int]:
-    """Those that differ most where the sides first part, and where they end."""
+def _rows(stage: str, a: Stages, b: Stages, inputs: Inputs) -> list[int]:
+    """Those that differ most where the sides first part, and where they end.
+
+    Some mistakes are told apart by a second segment, or by padding, alone: one row each has these.
+    """
+    count = len(inputs["padding_mask"])
     shared = [
         name
         for name in a
@@ -178,7 +182,11 @@ def _rows(stage: str, a: Stages, b: Stages, count: int) -> list[int]:
     for name in [*[stage] * (stage in shared), *shared[-1:]]:
         apart = np.abs(np.asarray(a[name], np.float64) - np.asarray(b[name], np.float64))
         each = np.nan_to_num(apart, nan=np.inf).reshape(count, -1).max(axis=1)
-        chosen |= dict.fromkeys(np.argsort(-each, kind="stable")[: ROWS // 2].tolist())
+        chosen |= dict.fromkeys(np.argsort(-each, kind="stable")[: ROWS // 4].tolist())
+    for telling in (inputs["segment_ids"] != 0, inputs["padding_mask"] == 0):
+        rows = np.flatnonzero(np.any(telling, axis=1)).tolist()
+        if not set(rows) & set(chosen):
+            chosen |= dict.fromkeys(rows[:1])
     return list(chosen) or list(range(min(count, ROWS)))
 
 

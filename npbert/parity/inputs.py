@@ -77,7 +77,7 @@ def of_one(source: Source, tokens: Tokens | None, most: int) -> Batch | None:
         return from_tokens(tokens, source.name, longest, most)
     if source.config is None or longest is None:
         return None
-    return drawn(source.config.vocabulary_size, longest)
+    return drawn(source.config.vocabulary_size, longest, source.config.num_segments)
 
 
 def texts_of(*sources: Source) -> Sequence[str] | None:
@@ -109,12 +109,19 @@ def from_tokens(
     return Batch(padded([*short, *fitting[:_PAIRS]]), tuple(notes))
 
 
-def drawn(vocabulary_size: int, longest: int) -> Batch:
-    """Random ids, for sides without a tokenizer: the same ones each time."""
+def drawn(vocabulary_size: int, longest: int, num_segments: int = 1) -> Batch:
+    """Random ids, for sides without a tokenizer: the same ones each time.
+
+    Every second row has a second segment, where the model has one.
+    """
     B, T = _DRAWN
     random = np.random.default_rng(0)
     lengths = random.integers(1, min(T, longest), B, endpoint=True)
-    rows = [(random.integers(0, vocabulary_size, n).tolist(), [0] * n) for n in lengths]
+    rows = []
+    for i, n in enumerate(lengths.tolist()):
+        second = n // 2 if i % 2 and num_segments > 1 else 0
+        ids = random.integers(0, vocabulary_size, n).tolist()
+        rows.append((ids, [0] * (n - second) + [1] * second))
     return Batch(padded(rows), ("no side has a tokenizer: the token ids are drawn at random",))
 
 

@@ -17,6 +17,7 @@ from npbert.ops.layer_norm import layer_norm
 from npbert.ops.pooler import pooler
 from npbert.parity.compare import compare
 from npbert.parity.sources import open_source
+from npbert.weights.names import weight_shapes
 
 CASE = "deep"  # L = 3
 INPUTS = goldens.inputs(CASE)
@@ -121,6 +122,21 @@ def test_another_activation_is_found_and_named():
     assert (report.first, report.guilty, report.side) == ("layer.0.activation",) * 2 + ("b",)
     assert 1e-5 < stage_of(report, report.first).difference.max_abs < 4.74e-4
     assert "tanh" in report.diagnosis.sentence
+
+
+@pytest.mark.parametrize("hidden", [(), ("context", "attention_output", "_residual")])
+def test_another_number_of_heads_is_named(hidden):
+    """11 heads of 2 numbers, where 2 heads of 11 are meant; the kernels' numbers are the same."""
+    config = dataclasses.replace(goldens.config(CASE), num_heads=11)
+    weights = {
+        name: tensor.reshape(weight_shapes(config)[name])
+        for name, tensor in goldens.weights(CASE).items()
+    }
+    b = Side("b", config=config, tensors=weights, model=weights, hidden=hidden)
+    said = compare(golden(CASE), b, inputs=INPUTS).diagnosis
+    assert said.cause == "num_heads", said
+    assert "joins 11 heads, where 2 are expected (in every layer)" in said.sentence
+    assert said.error_after < 1e-5 < 1e-2 < said.error_before
 
 
 @pytest.mark.parametrize("case", ["deep", "dropout_zero"])

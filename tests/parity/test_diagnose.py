@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from parity import text_side
 from parity.text_side import TEXTS, TextSide
 
 from npbert.parity.compare import compare
+from npbert.parity.diagnose import _rows
 
 WEIGHTS = text_side.weights()
 BARE = ("text.vector",)
@@ -89,3 +91,14 @@ def test_two_things_at_once():
 def test_nothing_differs():
     report = compare(TextSide(WEIGHTS), TextSide(WEIGHTS), texts=TEXTS)
     assert (report.verdict, report.diagnosis) == ("agree", None)
+
+
+def test_the_rows_looked_at_have_a_second_segment_and_padding():
+    a = {"embeddings.sum": np.zeros((6, 3, 5))}
+    b = {"embeddings.sum": np.arange(6)[::-1, None, None] * np.ones((6, 3, 5))}
+    inputs = {"segment_ids": np.zeros((6, 3), int), "padding_mask": np.ones((6, 3), int)}
+    assert _rows("embeddings.sum", a, b, inputs) == [0]
+    inputs["segment_ids"][3, 1], inputs["padding_mask"][4, 2] = 1, 0
+    assert _rows("embeddings.sum", a, b, inputs) == [0, 3, 4]
+    inputs["segment_ids"][0, 1] = 1
+    assert _rows("embeddings.sum", a, b, inputs) == [0, 4]

@@ -64,6 +64,7 @@ ELSEWHERE = {  # cause -> where a test of it is
     **dict.fromkeys(("fully_masked", "mask_infinite"), "test_search: where no key is kept"),
     **dict.fromkeys(("layer_missing", "layers_left_out"), "test_search: the model is shorter"),
     "inputs_exchanged": "test_search: not a fault of the model",
+    "num_heads": "test_compare: the shapes of half of attention are others",
     "constants_float32": "test_compare: TensorFlow's float64",
 }
 

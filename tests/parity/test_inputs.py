@@ -80,6 +80,7 @@ def test_inputs_that_were_recorded():
 
 
 def test_drawn_ids_are_the_same_each_time():
+    assert batches.drawn(31, 9, num_segments=2).inputs["segment_ids"].max() == 1
     one, two = batches.drawn(31, 9), batches.drawn(31, 9)
     for name, array in one.inputs.items():
         assert np.array_equal(array, two.inputs[name])

@@ -13,10 +13,13 @@ from typing import Final
 
 import numpy as np
 
+from npbert.ops.dense import dense_heads
 from npbert.ops.softmax import softmax
 from npbert.ops.types import Array, IntArray
 from npbert.parity import graph
 from npbert.parity.mistakes.cause import HEADS, Cause, Offer, Offers, Where
+
+_MOST_HEADS: Final = 64
 
 
 def _scale(where: Where) -> Offers:
@@ -55,6 +58,32 @@ def _swapped_product(where: Where) -> Offers:
 def _value_is_key(where: Where) -> Offers:
     probs, key = where.beside("probs"), where.beside("key")
     yield Offer("sums up keys, not values", {where.stage: where.step._replace(inputs=(probs, key))})
+
+
+def _number(where: Where) -> Offers:
+    """Kernels of the same numbers, cut into more heads or fewer; all of attention is another."""
+    D, N = where.config.hidden_dim, where.config.num_heads
+    for n in range(1, min(D, _MOST_HEADS) + 1):
+        if D % n or n == N:
+            continue
+        variant = {name: where.steps[name] for name in map(where.beside, (*HEADS, "scores"))}
+        cut = partial(_cut, n=n)
+        for name in map(where.beside, HEADS):
+            variant[name] = variant[name]._replace(op=cut)
+        scaled = partial(graph.scores, scale=math.sqrt(n / D))
+        variant[where.beside("scores")] = variant[where.beside("scores")]._replace(op=scaled)
+        variant |= where.replaced(partial(_joined, join=where.step.op))
+        yield Offer(f"joins {n} heads, where {N} are expected", variant)
+
+
+def _cut(x: Array, kernel: Array, bias: Array, *, n: int) -> Array:
+    """(B, T, D), (D, N, H), (N, H) -> (B, T, n, D / n)"""
+    return dense_heads(x, kernel.reshape(len(kernel), n, -1), bias.reshape(n, -1))
+
+
+def _joined(x: Array, kernel: Array, bias: Array, *, join: Callable[..., Array]) -> Array:
+    """(B, T, n, D / n), (N, H, D), (D,) -> (B, T, D)"""
+    return join(x, kernel.reshape(*x.shape[2:], -1), bias)
 
 
 # -- the mask --------------------------------------------------------------------------------------
@@ -235,6 +264,12 @@ CAUSES: Final = (
         ("probs",),
         _fully_masked,
         "decide what a text without kept tokens gives; Keras decides by dropout == 0",
+    ),
+    Cause(
+        "num_heads",
+        ("attention_output",),
+        _number,
+        "give both sides the same number of heads: num_attention_heads, num_heads",
     ),
     Cause("mask_value", ("probs",), _value, _MASK_FIX),
     Cause("values_are_keys", ("context",), _value_is_key, "multiply the probabilities by values"),

@@ -21,6 +21,15 @@ _MARKS: Final = re.compile(f"([!-/:-@[-`{{-~{char_class(PUNCTUATION)}])")
 _CONTROL: Final = re.compile(f"[{char_class(CONTROL)}\u200b\ufeff\u00ad]")
 
 
+_SPECIAL: Final = re.compile(r"(\[(?:PAD|UNK|CLS|SEP|MASK)\])")
+
+
+def _lower(text: str) -> str:
+    """But not the names of special tokens, which tokenizers look for first."""
+    parts = _SPECIAL.split(text)
+    return "".join(part if i % 2 else part.lower() for i, part in enumerate(parts))
+
+
 class Change(NamedTuple):
     """Something that is done to a text before it is split into word pieces."""
 
@@ -36,12 +45,12 @@ def _spaced(pattern: re.Pattern[str]) -> Callable[[str], str]:
 
 
 CHANGES: Final = (
-    Change("lower_case", "lower-case texts", str.lower, "set do_lower_case (lowercase=) alike"),
+    Change("lower_case", "lower-case texts", _lower, "set do_lower_case (lowercase=) alike"),
     Change("accents", "strip accents", strip_accents, "set strip_accents alike"),
     Change(
         "lower_case_and_accents",
         "lower-case texts and strip their accents",
-        lambda text: strip_accents(text.lower()),
+        lambda text: strip_accents(_lower(text)),
         "one side is cased, the other uncased: set do_lower_case and strip_accents alike",
     ),
     Change(

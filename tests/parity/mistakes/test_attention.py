@@ -12,7 +12,8 @@ BY_KEY = {cause.key: cause for cause in CAUSES}
 
 def test_every_form_is_another_op():
     # A masked score that is added to a huge value is as good as dropped, where a key is kept.
-    check(CAUSES, same=("mask_value",))
+    # Another number of heads has other shapes: parity/test_compare.py.
+    check([cause for cause in CAUSES if cause.key != "num_heads"], same=("mask_value",))
 
 
 def probs(key: str) -> np.ndarray:

@@ -14,6 +14,7 @@ ROWS = [[101, 7, 8, 102], [101, 9, 102], [101, 5, 6, 7, 8, 9, 102]]
     ("key", "text", "expected"),
     [
         ("lower_case", "The Mill", "the mill"),
+        ("lower_case", "A [SEP] Bank, [MASK]", "a [SEP] bank, [MASK]"),
         ("accents", "café Ä", "cafe A"),
         ("lower_case_and_accents", "Café", "cafe"),
         ("cjk", "a東京b", "a 東  京 b"),
