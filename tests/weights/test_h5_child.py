@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 
 from npbert.weights import weight_shapes
 from npbert.weights.h5_child import MAX_PIECE, answer, serve
+from npbert.weights.h5_process import environment
 
 from .model_files import CONFIG, random_arrays, write_h5
 
@@ -102,7 +102,7 @@ def limited(script: str) -> subprocess.CompletedProcess[str]:
     script = f"import resource, time\nfrom npbert.weights.h5_child import Limits\n{script}"
     return subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,

@@ -69,6 +69,13 @@ def test_it_is_used_again():
 
 
 @pytest.mark.usefixtures("echoing")
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system limits its memory")
+def test_its_limit_is_not_taken_by_a_second_heap():
+    variables = Path(f"/proc/{pid()}/environ").read_bytes().split(b"\0")
+    assert b"MALLOC_ARENA_MAX=1" in variables
+
+
+@pytest.mark.usefixtures("echoing")
 def test_another_is_started_when_it_has_ended():
     first = pid()
     assert pid() == first
