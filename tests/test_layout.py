@@ -51,7 +51,7 @@ MAY_USE = {  # part -> the parts it may import, besides itself
     "integrations": {"tasks"},
     "parity": LOWER | {"tasks"},
     "teaching": LOWER | {"tasks", "parity"},
-    "viz": BASE,
+    "viz": BASE | {"ops"},
     "models": LOWER | {"tasks"},
     "bench": LOWER | {"tasks", "__init__"},
     "cli": LOWER | {"tasks", "parity", "models", "bench", "__init__"},

@@ -24,7 +24,10 @@ FALLS: Final = 20.0
 HALF: Final = 2e-2
 """Of the largest value: float16 is off by less, also in a layer norm of rows far from 0."""
 
-_NOT_MADE_HERE: Final = {cause.key for cause in precision.CAUSES} | {"dropout_active"}
+_NOT_MADE_HERE: Final = {
+    *(cause.key for cause in (precision.CONSTANTS, *precision.CAUSES)),
+    "dropout_active",
+}
 """What an op of a learner's, given its arguments, cannot be."""
 
 _FIXES: Final = {

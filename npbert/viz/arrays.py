@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npbert.errors import InputError
+from npbert.viz.stages import numbers
 
 _COLUMNS: Final = 8
 
@@ -24,13 +25,14 @@ def show(x: ArrayLike, letters: str = "", *, rows: int = 6, digits: int = 4) -> 
         digits: behind the point.
 
     Raises:
-        InputError: there are not as many letters as dimensions.
+        InputError: there are not as many letters as dimensions, or no numbers.
 
     Example:
         >>> show([[1.0, 2.0]], "B D")
         (B=1, D=2) float64, from 1.0000 to 2.0000
         1.0000 2.0000
     """
+    floats = numbers(x, "x")
     array = np.asarray(x)
     names = letters.split()
     if names and len(names) != array.ndim:
@@ -39,7 +41,7 @@ def show(x: ArrayLike, letters: str = "", *, rows: int = 6, digits: int = 4) -> 
             received=f"{letters!r} for an array of shape {array.shape}",
         )
     sizes = ", ".join(f"{name}={size}" for name, size in zip(names, array.shape))
-    values = array if array.dtype.kind in "iub" else array.astype(np.float64)
+    values = array if array.dtype.kind in "iub" else floats
     lead = (0,) * (array.ndim - 2)
     first = f"; [{', '.join(map(str, lead))}] is" if lead and array.size else ""
     shape = f"({sizes})" if names else array.shape

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npbert.errors import InputError
+from npbert.ops.pooling import l2_normalize
 from npbert.viz.figures import FEW, SMALL, alt, heat_map, new_figure
-from npbert.viz.stages import StageCache, Values, check_tokens, num_layers, stage
+from npbert.viz.stages import StageCache, Values, check_tokens, num_layers, numbers, stage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ def similarity(matrix: ArrayLike, labels: Sequence[str], title: str = "similarit
         InputError: the matrix is not (n, n).
         DependencyError: matplotlib is not installed.
     """
-    values = np.asarray(matrix, np.float64)
+    values = numbers(matrix, "matrix")
     n = len(labels)
     if values.shape != (n, n):
         raise InputError(
@@ -61,7 +62,8 @@ def similarity_by_layer(cache: StageCache, tokens: Sequence[str], *, row: int = 
     names += [f"layer.{i}.output_layer_norm" for i in range(num_layers(cache))]
     vectors = [stage(cache, name, row) for name in names]
     tokens = check_tokens(tokens, len(vectors[0]))
-    maps = [cosines(each[: len(tokens)]) for each in vectors]
+    unit = [l2_normalize(each[: len(tokens)]) for each in vectors]
+    maps = [each @ each.T for each in unit]
     columns = min(4, len(maps))
     lines = -(-len(maps) // columns)
     figure = new_figure(0.5 + 2.2 * columns, 0.5 + 2.2 * lines)
@@ -78,12 +80,6 @@ def similarity_by_layer(cache: StageCache, tokens: Sequence[str], *, row: int = 
     said = [f"{_apart(matrix):.2f}" for matrix in maps]
     text = f"How alike the tokens {' '.join(tokens)} are, layer by layer. The mean cosine of two"
     return alt(figure, f"{text} tokens is {said[0]} in the embeddings, then {', '.join(said[1:])}.")
-
-
-def cosines(vectors: Values) -> Values:
-    """(n, D) -> (n, n)"""
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return unit @ unit.T
 
 
 def _apart(matrix: Values) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from npbert.errors import InputError
 from npbert.viz.figures import FEW, SMALL, alt, heat_map, largest, new_figure
-from npbert.viz.stages import StageCache, check_tokens, stage
+from npbert.viz.stages import StageCache, check_tokens, numbers, stage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,10 +37,10 @@ def strip(array: ArrayLike, labels: Sequence[str], title: str = "") -> Figure:
         title: what stands above them.
 
     Raises:
-        InputError: the array has more dimensions, or another number of rows.
+        InputError: the array has more dimensions, or another number of rows, or no numbers.
         DependencyError: matplotlib is not installed.
     """
-    values = np.atleast_2d(np.asarray(array, np.float64))
+    values = np.atleast_2d(numbers(array, "array"))
     if values.ndim != 2 or len(values) != len(labels):
         raise InputError(
             "strips need a matrix and a label for each of its rows.",
