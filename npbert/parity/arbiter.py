@@ -16,6 +16,7 @@ import numpy as np
 from npbert.config import BertConfig
 from npbert.parity.difference import Spread, kept_positions, spread
 from npbert.parity.graph import graph
+from npbert.parity.layouts import OF_HEADS
 from npbert.parity.replay import Replay
 from npbert.parity.types import Array, Inputs, Source, Stages
 from npbert.reference import forward
@@ -70,7 +71,7 @@ def shaped(stages: Stages, config: BertConfig, shape: tuple[int, ...]) -> dict[s
     (B, T), D = shape, config.hidden_dim
     N, H = config.num_heads, config.head_dim
     ends = {
-        **dict.fromkeys(("query", "key", "value", "context"), (B, T, N, H)),
+        **dict.fromkeys(OF_HEADS, (B, T, N, H)),
         **dict.fromkeys(("scores", "probs"), (B, N, T, T)),
         **dict.fromkeys(("intermediate", "activation"), (B, T, config.intermediate_dim)),
         "pooled_output": (B, D),

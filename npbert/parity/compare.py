@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from npbert.parity import inputs as batches
-from npbert.parity import notes
+from npbert.parity import layouts, notes
 from npbert.parity.arbiter import Arbiter, Model, find_model, shaped, takes
 from npbert.parity.budget import Tolerance, overridden, place
 from npbert.parity.inputs import Batch
@@ -70,7 +70,8 @@ def compare(
     tokens = (a.tokenize(texts), b.tokenize(texts)) if texts else (None, None)
     batch = batches.given(inputs) if inputs is not None else recorded
     batch = batch or made(a, b, tokens)
-    stages = [_stages(side, batch, texts) for side in (a, b)]
+    shown = [_stages(side, other, batch, texts) for side, other in ((a, b), (b, a))]
+    stages = [found for found, _ in shown]
     shared = sorted(set(stages[0]) & set(stages[1]), key=place)
     model = find_model(a, b, weights)
     known = _evidence(model, batch, stages, diagnose)
@@ -93,6 +94,7 @@ def compare(
     )
     report = dataclasses.replace(report, verdict=_verdict(report))
     said = [*(batch.notes if batch else ()), *notes.on_sources(a, b, stages)]
+    said += [f"{name}: {note}" for name, (_, read) in zip("ab", shown) for note in read]
     said += notes.on_hashes(a, b, weights)
     said += [*notes.on_evidence(known, judgements), *notes.on_findings(report)]
     report = dataclasses.replace(report, notes=said)
@@ -135,12 +137,17 @@ def made(a: Source, b: Source, tokens: tuple[Tokens | None, Tokens | None]) -> B
     return batches.drawn(min(V for V, _ in sizes), longest, min(S for _, S in sizes))
 
 
-def _stages(side: Source, batch: Batch | None, texts: Sequence[str] | None) -> dict[str, Array]:
-    """What a side shows of the batch and of the texts."""
-    shown = dict(side.run(batch.inputs)) if batch else {}
+def _stages(
+    side: Source, other: Source, batch: Batch | None, texts: Sequence[str] | None
+) -> tuple[dict[str, Array], list[str]]:
+    """What a side shows of the batch and of the texts, and how it was read."""
+    shown: dict[str, Array] = {}
+    said: list[str] = []
+    if batch:
+        shown, said = layouts.run(side, batch.inputs, side.config or other.config)
     if texts:
-        shown |= side.encode(texts) or {}
-    return {stage: np.asarray(array) for stage, array in shown.items()}
+        shown |= {stage: np.asarray(x) for stage, x in (side.encode(texts) or {}).items()}
+    return shown, said
 
 
 def _evidence(

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from npbert.parity.arbiter import Model, find_model
+from npbert.parity.difference import kept_positions
 from npbert.parity.examine import Finding, examine, kind_of
 from npbert.parity.graph import graph
 from npbert.parity.mistakes.cause import layer_of
@@ -76,10 +77,7 @@ def diagnose(
     if not said and report.first is None:
         said += _of_weights(report)
     if not said and report.first is not None:
-        why = "neither side shows its weights"
-        if model:
-            why = "every op is right on its own input, and their rounding adds up"
-        said.append(_unknown(report.first, None, why))
+        said.append(_unknown(report.first, None, _why(report, model)))
     if not said:
         return None
     also = [sentence for each in said for sentence in (each.sentence, *each.also)]
@@ -181,7 +179,11 @@ def _rows(stage: str, a: Stages, b: Stages, inputs: Inputs) -> list[int]:
     chosen: dict[int, None] = {}
     for name in [*[stage] * (stage in shared), *shared[-1:]]:
         apart = np.abs(np.asarray(a[name], np.float64) - np.asarray(b[name], np.float64))
-        each = np.nan_to_num(apart, nan=np.inf).reshape(count, -1).max(axis=1)
+        kept = kept_positions(name, apart.shape, inputs["padding_mask"])
+        apart = np.nan_to_num(apart, nan=np.inf)
+        if kept is not None:
+            apart[~kept] = 0
+        each = apart.reshape(count, -1).max(axis=1)
         chosen |= dict.fromkeys(np.argsort(-each, kind="stable")[: ROWS // 4].tolist())
     for telling in (inputs["segment_ids"] != 0, inputs["padding_mask"] == 0):
         rows = np.flatnonzero(np.any(telling, axis=1)).tolist()
@@ -254,6 +256,16 @@ def _scope(stages: Sequence[str], num_layers: int) -> str:
         return " (in every layer)"
     named = ", ".join(map(str, layers))
     return f" (in layers {named})" if len(layers) > 1 else " (in this layer alone)"
+
+
+def _why(report: Report, model: Model | None) -> str:
+    """No op is to blame."""
+    first = next(each for each in report.stages if each.stage == report.first)
+    if first.difference is None:
+        return f"its shape is {first.shapes[0]} in a and {first.shapes[1]} in b"
+    if model is None:
+        return "neither side shows its weights"
+    return "every op is right on its own input, and their rounding adds up"
 
 
 def _unknown(stage: str, side: Side | None, why: str) -> Diagnosis:

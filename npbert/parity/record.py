@@ -30,6 +30,7 @@ import numpy as np
 from npbert.engine.threads import available
 from npbert.errors import InputError
 from npbert.parity import inputs as batches
+from npbert.parity import layouts
 from npbert.parity.arbiter import find_model, takes
 from npbert.parity.budget import place, tolerance
 from npbert.parity.bundle import Bundle, save_bundle, weight_hashes
@@ -82,9 +83,9 @@ def record(
         texts = batches.texts_of(side) or (TEXTS if side.recorded is None else None)
     tokens = side.tokenize(texts) if texts else None
     batch = batches.of_one(side, tokens, most) if inputs is None else batches.given(inputs)
-    of_batch = dict(side.run(batch.inputs)) if batch else {}
+    of_batch = layouts.run(side, batch.inputs, side.config)[0] if batch else {}
     of_texts = dict(side.encode(texts) or {}) if texts else {}
-    stages = {name: np.asarray(x) for name, x in {**of_batch, **of_texts}.items()}
+    stages = {**of_batch, **{name: np.asarray(x) for name, x in of_texts.items()}}
     if not stages:
         raise InputError(
             "the source shows nothing that could be recorded.",

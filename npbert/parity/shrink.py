@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from npbert.backbone import BertBackbone
+from npbert.parity import layouts
 from npbert.parity.difference import kept_positions, largest
 from npbert.parity.mistakes.cause import layer_of
 from npbert.parity.mistakes.pooling import POOLING, VECTOR
@@ -129,7 +130,8 @@ def _one(inputs: Inputs, row: int) -> dict[str, Array]:
 
 def _apart(a: Source, b: Source, inputs: Inputs, stage: str) -> float:
     """The largest difference at kept positions; infinite if the shapes differ."""
-    x, y = (np.asarray(side.run(inputs)[stage]) for side in (a, b))
+    config = a.config or b.config
+    x, y = (layouts.run(side, inputs, side.config or config)[0][stage] for side in (a, b))
     if x.shape != y.shape:
         return float("inf")
     kept = kept_positions(stage, x.shape, inputs["padding_mask"])

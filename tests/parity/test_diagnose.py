@@ -102,3 +102,17 @@ def test_the_rows_looked_at_have_a_second_segment_and_padding():
     assert _rows("embeddings.sum", a, b, inputs) == [0, 3, 4]
     inputs["segment_ids"][0, 1] = 1
     assert _rows("embeddings.sum", a, b, inputs) == [0, 4]
+
+
+def test_the_rows_looked_at_differ_where_tokens_are_kept():
+    """What differs most is the padding of row 0; the last stage says nothing of its first token."""
+    mask = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]])
+    inputs = {"segment_ids": np.zeros((3, 3), int), "padding_mask": mask}
+    a = {"layer.0.output": np.zeros((3, 3, 5)), "pooled_output": np.zeros((3, 5))}
+    b = {
+        name: array + np.arange(3, 0, -1).reshape(-1, *[1] * (array.ndim - 1))
+        for name, array in a.items()
+    }
+    b["layer.0.output"][0, 1:] = 0
+    assert _rows("pooled_output", a, b, inputs) == [1, 0]
+    assert _rows("layer.0.output", a, b, inputs) == [1, 0]

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from npbert.parity.layouts import OF_HEADS
 from npbert.parity.types import Array
 
 _EMBEDDINGS: Final = (
@@ -28,7 +29,6 @@ _LAYER: Final = (
     ("output.dense", "activation", "output"),
     ("output.LayerNorm", "output_residual", "output_layer_norm"),
 )
-_OF_HEADS: Final = ("query", "key", "value", "context")
 
 
 class Module(NamedTuple):
@@ -70,6 +70,6 @@ def as_stage(stage: str, value: Array, rows: int, num_heads: int | None) -> Arra
     """
     if stage == "embeddings.position" and value.shape[0] == 1:
         return np.broadcast_to(value, (rows, *value.shape[1:]))
-    if num_heads and stage.rpartition(".")[2] in _OF_HEADS and value.shape[-1] % num_heads == 0:
+    if num_heads and stage.rpartition(".")[2] in OF_HEADS and value.shape[-1] % num_heads == 0:
         return value.reshape(*value.shape[:-1], num_heads, -1)
     return value

@@ -120,7 +120,7 @@ class Graph:
         softmax = [node for node in nodes if node.op == "Softmax"]
         if len(softmax) != 1:
             return {}
-        found = {f"layer.{layer}.probs": softmax[0].outputs[0]}
+        found = {f"layer.{layer}.probs": _multiplied(softmax[0], nodes)}
         scores = self._before_mask(softmax[0].inputs[0], nodes)
         return found | ({f"layer.{layer}.scores": scores} if scores else {})
 
@@ -157,6 +157,17 @@ class Graph:
             turned ^= maker.op == "Transpose"
             value = maker.inputs[0]
         return value, turned
+
+
+def _multiplied(softmax: Node, nodes: Sequence[Node]) -> str:
+    """What the values are multiplied by: a mask, or 0 where nothing is kept, may come after."""
+    made = {softmax.outputs[0]}
+    for node in nodes[nodes.index(softmax) + 1 :]:
+        if taken := made.intersection(node.inputs):
+            if node.op == "MatMul":
+                return taken.pop()
+            made |= set(node.outputs)
+    return softmax.outputs[0]
 
 
 def _is_whole(path: str, nodes: Sequence[Node]) -> bool:

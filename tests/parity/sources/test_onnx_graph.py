@@ -89,6 +89,19 @@ def test_scores_without_a_mask_and_with_none_that_is_known():
     assert Graph([product, softmax, masked]).stages() == {}
 
 
+def test_probabilities_are_what_the_values_are_multiplied_by():
+    at = f"{AT}.attention.self"
+    nodes = [
+        node("Softmax", at, "masked", "probs"),
+        node("Shape", at, "probs", "shape"),
+        node("IsNaN", at, "probs", "nan"),
+        node("Where", at, "nan zero probs", "kept"),
+    ]
+    assert Graph(nodes).stages() == {"layer.0.probs": "probs"}
+    nodes.append(node("MatMul", at, "kept v", "context"))
+    assert Graph(nodes).stages() == {"layer.0.probs": "kept"}
+
+
 @pytest.mark.parametrize(
     ("name", "output", "scopes", "path"),
     [
