@@ -138,7 +138,7 @@ def _of_ops(
         replay = Replay(steps, model.weights, few, chosen)
         own = _own(model.weights, source.weights(), report.weights or ())
         suspects[side] = Suspect(replay, model.config, _limits(report), own)
-    return described(examine(suspects, report.first), model.config.num_layers)
+    return described(examine(suspects, report.first, report.guilty), model.config.num_layers)
 
 
 def _of_vectors(texts: Texts, *, inherited: bool) -> list[Diagnosis]:

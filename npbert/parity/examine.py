@@ -34,36 +34,43 @@ class Finding:
     """Whether not all were tried."""
 
 
-def examine(suspects: Mapping[Side, Suspect], first: str | None = None) -> list[Finding]:
+def examine(
+    suspects: Mapping[Side, Suspect], first: str | None = None, guilty: str | None = None
+) -> list[Finding]:
     """Every fault, in the order of the stages at which they begin.
 
     Args:
         suspects: the sides.
         first: the first stage that differs. If no op up to it is off by more than is let pass, the
             one that stands out most from rounding is taken.
+        guilty: the first whose op was judged to be off; if that is ``first``, it is taken.
     """
     findings: list[Finding] = []
     order = list(next(iter(suspects.values())).replay.steps)
     for stage in order:
-        guilty = [side for side, suspect in suspects.items() if suspect.off(stage)]
-        if guilty and _alike(stage, *suspects.values()):
+        off = [side for side, suspect in suspects.items() if suspect.off(stage)]
+        if off and _alike(stage, *suspects.values()):
             continue
-        for side in guilty:
+        for side in off:
             _blame(findings, side, suspects[side], stage)
         if stage == first and not findings:
-            _blame_most(findings, suspects, order[: order.index(stage) + 1])
+            before = order[: order.index(stage) + 1]
+            _blame_most(findings, suspects, [stage] if stage == guilty else before, guilty)
     for finding in findings:
         _widen(finding, suspects, order)
     return findings
 
 
 def _blame_most(
-    findings: list[Finding], suspects: Mapping[Side, Suspect], stages: Sequence[str]
+    findings: list[Finding],
+    suspects: Mapping[Side, Suspect],
+    stages: Sequence[str],
+    guilty: str | None,
 ) -> None:
     """The op that stands out most from rounding, though it is within tolerance."""
     excess = {(s, side): suspects[side].excess(s) for s in stages for side in suspects}
     stage, side = max(excess, key=lambda at: excess[at])
-    if excess[stage, side] > EXPLAINED:
+    if excess[stage, side] > (1.0 if stage == guilty else EXPLAINED):
         _blame(findings, side, suspects[side], stage)
 
 

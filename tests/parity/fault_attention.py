@@ -87,6 +87,21 @@ ATTENTION: dict[str, Fault] = {
         "layer.{i}.probs",
         probs_with(lambda s, kept: softmax(np.where(kept & np.tri(T, dtype=bool), s, -1e9))),
     ),
+    "softmax over queries, masked again": Fault(
+        "softmax_axis",
+        "layer.{i}.probs",
+        probs_with(lambda s, kept: softmax(np.where(kept, s, -1e9), 2) * kept),
+    ),
+    "mask inverted, masked again": Fault(
+        "mask_inverted",
+        "layer.{i}.probs",
+        probs_with(lambda s, kept: softmax(np.where(kept, -1e9, s)) * ~kept),
+    ),
+    "mask filled with -5": Fault(
+        "mask_value",
+        "layer.{i}.probs",
+        probs_with(lambda s, kept: softmax(np.where(kept, s, np.float32(-5)))),
+    ),
     "softmax over queries": Fault(
         "softmax_axis",
         "layer.{i}.probs",

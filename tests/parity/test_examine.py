@@ -23,7 +23,7 @@ def recorded(**wrong):
     return {s: replay.compute(s, variant, np.float32).astype(np.float32) for s in steps}
 
 
-def look(a, b, first=None, tolerance=0.0):
+def look(a, b, first=None, tolerance=0.0, guilty=None):
     suspects = {
         side: Suspect(
             Replay(graph(CONFIG), WEIGHTS, INPUTS, stages),
@@ -32,7 +32,7 @@ def look(a, b, first=None, tolerance=0.0):
         )
         for side, stages in (("b", b), ("a", a))
     }
-    return examine(suspects, first)
+    return examine(suspects, first, guilty)
 
 
 RIGHT = recorded()
@@ -95,6 +95,16 @@ def test_below_the_tolerance_the_op_that_stands_out_is_taken():
     assert look(RIGHT, wrong, None, tolerance=1e-3) == []
     [finding] = look(RIGHT, wrong, "sequence_output", tolerance=1e-3)
     assert (finding.found, finding.stages) == (None, ["layer.1.output_layer_norm"])
+
+
+def test_an_op_that_was_judged_to_be_off_is_taken_though_it_could_be_rounding():
+    small = lambda op: lambda x, g, b: op(x, g, b) * np.float32(1 + 5e-7)  # noqa: E731
+    stage = "layer.1.output_layer_norm"
+    wrong = recorded(**{stage: small})
+    assert look(RIGHT, wrong, stage, tolerance=1e-3) == []
+    assert look(RIGHT, wrong, stage, tolerance=1e-3, guilty="layer.2.query") == []
+    [finding] = look(RIGHT, wrong, stage, tolerance=1e-3, guilty=stage)
+    assert (finding.side, finding.stages) == ("b", [stage])
 
 
 def test_the_same_fault_below_the_tolerance_is_added_to_the_first():

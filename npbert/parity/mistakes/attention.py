@@ -105,6 +105,10 @@ def _added(scores: Array, mask: IntArray, *, value: float) -> Array:
     return _all(np.where(_keys(mask), scores, masked))
 
 
+def _filled(scores: Array, mask: IntArray, *, value: float) -> Array:
+    return _all(np.where(_keys(mask), scores, scores.dtype.type(value)))
+
+
 def _infinite(scores: Array, mask: IntArray) -> Array:
     """A row of nothing but minus infinity is 0 / 0."""
     found = softmax(scores, np.broadcast_to(_keys(mask), scores.shape))
@@ -125,15 +129,28 @@ def _over_queries(scores: Array, mask: IntArray) -> Array:
     return np.swapaxes(_all(np.swapaxes(masked, 2, 3)), 2, 3)
 
 
+def _over_kept_queries(scores: Array, mask: IntArray) -> Array:
+    """Keras masks again after the softmax: no column sums up to 1 that is masked."""
+    return np.where(_keys(mask), _over_queries(scores, mask), scores.dtype.type(0))
+
+
 def _inverted(scores: Array, mask: IntArray) -> Array:
-    return _all(np.where(_keys(mask), scores.dtype.type(-1e9), scores))
+    return _filled(scores, 1 - (mask != 0), value=-1e9)
 
 
-_MASKS: Final[dict[str, tuple[str, Callable[..., Array]]]] = {
+def _kept_inverted(scores: Array, mask: IntArray) -> Array:
+    """Keras masks again after the softmax: 0 where nothing is left."""
+    return softmax(scores, np.broadcast_to(~_keys(mask), scores.shape))
+
+
+_Masking = Callable[[Array, IntArray], Array]
+
+_MASKS: Final[dict[str, tuple[str, *tuple[_Masking, ...]]]] = {
     "mask_missing": ("is not masked: padding is attended to", lambda s, m: _all(s)),
     "mask_inverted": (
         "has the mask inverted: padding is all that is attended to",
         _inverted,
+        _kept_inverted,
     ),
     "mask_after_softmax": ("is masked after the softmax, and no longer sums to 1", _after),
     "mask_multiplied": (
@@ -146,7 +163,11 @@ _MASKS: Final[dict[str, tuple[str, Callable[..., Array]]]] = {
     ),
     "mask_infinite": ("is NaN where no key is kept: all scores are minus infinity", _infinite),
     "causal_mask": ("is masked causally: no token attends to a later one", _causal),
-    "softmax_axis": ("is a softmax over the queries, where the keys are expected", _over_queries),
+    "softmax_axis": (
+        "is a softmax over the queries, where the keys are expected",
+        _over_queries,
+        _over_kept_queries,
+    ),
 }
 _MASK_FIX: Final = "replace masked scores by a very large negative number before the softmax"
 _FIXES: Final = {
@@ -158,10 +179,17 @@ _FIXES: Final = {
 }
 
 
+_SMALL: Final = (-50.0, -20.0, -10.0, -5.0, -3.0, -2.0, -1.0)
+"""What exp does not make 0 of."""
+
+
 def _value(where: Where) -> Offers:
-    for value in (-1e4, -1e3, -100.0, -10.0, -1.0, -1e9):
+    for value in (-1e4, -1e3, -100.0, *_SMALL, -1e9):
         says = f"has {value:g} added to masked scores, where they are dropped"
         yield Offer(says, where.replaced(partial(_added, value=value)))
+    for value in _SMALL:
+        says = f"has {value:g} in place of masked scores, where they are dropped"
+        yield Offer(says, where.replaced(partial(_filled, value=value)))
 
 
 def _fully_masked(where: Where) -> Offers:
@@ -172,10 +200,11 @@ def _fully_masked(where: Where) -> Offers:
 
 
 def _masked(key: str) -> Cause:
-    says, op = _MASKS[key]
+    says, *ops = _MASKS[key]
 
     def offers(where: Where) -> Offers:
-        yield Offer(says, where.replaced(op))
+        for op in ops:
+            yield Offer(says, where.replaced(op))
 
     return Cause(key, ("probs",), offers, _FIXES.get(key, _MASK_FIX))
 
