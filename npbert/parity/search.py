@@ -121,7 +121,10 @@ class Suspect:
     def _tried(
         self, stage: str, before: float, cause: Cause, says: str, variant: Variant
     ) -> Found | None:
-        apart = self.replay.apart(stage, variant)
+        try:
+            apart = self.replay.apart(stage, variant)
+        except TypeError:  # for other inputs than an op has that follows a fault found before
+            return None
         if apart is None:
             return None
         after = float(np.max(apart, initial=0.0))
@@ -130,10 +133,10 @@ class Suspect:
         return Found(cause.key, says, cause.fix, variant, before, after, root_mean_square(apart))
 
     def _score(self, stage: str, variant: Variant) -> int:
-        """Of the other stages that the variant touches: those set right less those set wrong."""
+        """Of the other stages that depend on the variant: those set right less those set wrong."""
         score = 0
-        for other in variant:
-            if other == stage or other not in self.replay.stages:
+        for other in self.replay.stages:
+            if other == stage or set(variant).isdisjoint(self.replay.needed(other, variant)):
                 continue
             before, after = self.replay.error(other), self.replay.error(other, variant)
             if before is not None and after is not None:
@@ -143,16 +146,17 @@ class Suspect:
     def _hypotheses(self, stage: str) -> Iterator[Iterator[tuple[Cause, str, Variant]]]:
         """Known mistakes at the stage or between it and what was recorded before it.
 
-        Over many layers, first those that are made in all of them; the others only if none of these
-        explains it.
+        In one layer, first those that are made once; over many layers, first those that are made in
+        all of them. The others only if none of these explains it.
         """
         between = self.replay.needed(stage)
         each = chain.from_iterable(self._at(name, stage) for name in reversed(between))
         if not self._far(stage):
             yield each
+            yield self._in_every_layer(between, "several ops")
             return
         deadline = time.monotonic() + PATIENCE
-        yield self._until(deadline, self._in_every_layer(between))
+        yield self._until(deadline, self._in_every_layer(between, "ops all over the model"))
         yield self._until(deadline, each)
 
     def _far(self, stage: str) -> bool:
@@ -194,10 +198,12 @@ class Suspect:
         cause = Cause(WEIGHTS, (), lambda where: iter(()), FIX_WEIGHTS)
         yield cause, says, {name: step._replace(op=op)}
 
-    def _in_every_layer(self, between: list[str]) -> Iterator[tuple[Cause, str, Variant]]:
+    def _in_every_layer(
+        self, between: list[str], everywhere: str
+    ) -> Iterator[tuple[Cause, str, Variant]]:
         """The same mistake in all layers at once, which is how most are made.
 
-        At one kind of stage; and where it can be made at several, at all of them.
+        At one kind of stage; and where it can be made at several, at all of them, ``everywhere``.
         """
         for cause in CAUSES.values():
             merged: dict[tuple[str, int], tuple[str, dict[str, Step]]] = {}
@@ -212,5 +218,5 @@ class Suspect:
                 if kind:
                     yield cause, f"comes from layers whose {kind} {says}", variant
                 elif set(variant) not in of_kinds:
-                    words = f"comes from ops all over the model, each of which {says}"
+                    words = f"comes from {everywhere}, each of which {says}"
                     yield cause, words, variant

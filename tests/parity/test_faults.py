@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -31,8 +32,8 @@ def suspects(weights, inputs, a, b, *, tolerance: float = TOLERANCE):
     }
 
 
-def plant(faults: dict[int, Fault], seed: int) -> list[Diagnosis]:
-    """The answers for a model with a fault at each of these layers."""
+def plant(faults: dict[int, Fault], seed: int, shows: str = "") -> list[Diagnosis]:
+    """The answers for a model with a fault at each of these layers, which shows some stages."""
     random = np.random.default_rng(seed)
     weights, inputs = faulty.draw_weights(random), faulty.draw_inputs(random)
     edited, wrong = weights, {}
@@ -41,6 +42,7 @@ def plant(faults: dict[int, Fault], seed: int) -> list[Diagnosis]:
         wrong |= fault.wrong(i)
     a = faulty.Model(weights).run(inputs)
     b = faulty.Model(edited, wrong=wrong).run(inputs)
+    b = {name: array for name, array in b.items() if re.search(shows, name)}
     apart = [s for s in a if s in b and not np.allclose(a[s], b[s], rtol=0, atol=TOLERANCE)]
     assert apart, "the fault changes nothing"
     findings = examine(suspects(weights, inputs, a, b), apart[0])
@@ -80,6 +82,23 @@ def test_an_unknown_fault_is_not_named(name):
         said, *_ = plant({int(layer): fault}, SEED)
         assert said.cause is None, (SEED, said)
         assert said.sentence.startswith(f"Cause unknown, first stage {fault.stage.format(i=layer)}")
+
+
+HIDDEN_STATES = r"output_layer_norm|embeddings\.layer_norm|sequence_output|pooled_output"
+UNTOLD = {  # what hidden states alone do not tell -> what is said
+    "query and key swapped": "queries_keys_exchanged",  # which is the same to them
+    **dict.fromkeys(("output in float16", "activation in bfloat16", "dropout left on"), None),
+}
+UNSEEN = ("bias twice", "mask too small")  # of keys, for which softmax has no eye; exp(-10)
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN | UNKNOWN if name not in UNSEEN])
+def test_hidden_states_alone(name):
+    fault = (KNOWN | UNKNOWN)[name]
+    layer = int(np.random.default_rng(SEED).integers(5))
+    said, *also = plant({layer: fault}, SEED, HIDDEN_STATES)
+    assert said.cause == UNTOLD.get(name, fault.cause), (SEED, said)
+    assert not also, (SEED, layer, also)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ def rounded(x: Array, name: str) -> Array:
 
 def int8(kernel: Array, *, columns: bool) -> Array:
     """Symmetric integers of 8 bits, scaled by the largest value of each column or of all."""
-    flat = kernel.reshape(len(kernel), -1)
+    flat = kernel.reshape(len(kernel), -1).astype(np.float32)  # where ties are is a matter of dtype
     top = np.abs(flat).max(axis=0 if columns else None, keepdims=True)
-    scale = np.where(top == 0, 1, top) / 127
-    return (np.round(flat / scale) * scale).reshape(kernel.shape)
+    scale = np.where(top == 0, np.float32(1), top) / np.float32(127)
+    return (np.round(flat / scale) * scale).reshape(kernel.shape).astype(kernel.dtype)
 
 
 def _on_weights(step: Step, *edits: Callable[[Array], Array]) -> Step:
