@@ -85,11 +85,17 @@ def test_an_unknown_fault_is_not_named(name):
 
 
 HIDDEN_STATES = r"output_layer_norm|embeddings\.layer_norm|sequence_output|pooled_output"
-UNTOLD = {  # what hidden states alone do not tell -> what is said
-    "query and key swapped": "queries_keys_exchanged",  # which is the same to them
-    **dict.fromkeys(("output in float16", "activation in bfloat16", "dropout left on"), None),
+UNTOLD = {  # what hidden states alone do not tell -> what may be said
+    "query and key swapped": ("queries_keys_exchanged",),  # which is the same to them
+    **dict.fromkeys(("output in float16", "activation in bfloat16", "dropout left on"), (None,)),
+    "product in bfloat16": ("product_bfloat16", None),  # a query may be rounded to either side
+    "product in TF32": ("product_tf32", None),
 }
-UNSEEN = ("bias twice", "mask too small")  # of keys, for which softmax has no eye; exp(-10)
+UNSEEN = (  # it may be rounding, as far as they show
+    "bias twice",  # of keys, for which softmax has no eye
+    "mask too small",
+    "epsilon 1e-5",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN | UNKNOWN if name not in UNSEEN])
@@ -97,7 +103,7 @@ def test_hidden_states_alone(name):
     fault = (KNOWN | UNKNOWN)[name]
     layer = int(np.random.default_rng(SEED).integers(5))
     said, *also = plant({layer: fault}, SEED, HIDDEN_STATES)
-    assert said.cause == UNTOLD.get(name, fault.cause), (SEED, said)
+    assert said.cause in UNTOLD.get(name, (fault.cause,)), (SEED, said)
     assert not also, (SEED, layer, also)
 
 
