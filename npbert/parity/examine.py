@@ -54,8 +54,10 @@ def examine(
         for side in off:
             _blame(findings, side, suspects[side], stage)
         if stage == first and not findings:
-            before = order[: order.index(stage) + 1]
-            _blame_most(findings, suspects, [stage] if stage == guilty else before, guilty)
+            among, least = order[: order.index(stage) + 1], EXPLAINED
+            if stage == guilty:  # the judge, who knows more, has called it no rounding
+                among, least = [stage], 1.0
+            _blame_most(findings, suspects, among, least)
     for finding in findings:
         _widen(finding, suspects, order)
     return findings
@@ -65,12 +67,12 @@ def _blame_most(
     findings: list[Finding],
     suspects: Mapping[Side, Suspect],
     stages: Sequence[str],
-    guilty: str | None,
+    least: float,
 ) -> None:
-    """The op that stands out most from rounding, though it is within tolerance."""
+    """The op that stands out most from rounding, ``least`` times it, though within tolerance."""
     excess = {(s, side): suspects[side].excess(s) for s in stages for side in suspects}
     stage, side = max(excess, key=lambda at: excess[at])
-    if excess[stage, side] > (1.0 if stage == guilty else EXPLAINED):
+    if excess[stage, side] > least:
         _blame(findings, side, suspects[side], stage)
 
 

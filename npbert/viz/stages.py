@@ -82,8 +82,8 @@ def num_layers(cache: Mapping[str, Any]) -> int:
             expected="the second of the two values that run_with_cache gives",
             fix="outputs, cache = model.run_with_cache(inputs)",
         )
-    numbers = [name.split(".")[1] for name in cache if name.startswith("layer.")]
-    return 1 + max(map(int, numbers), default=-1)
+    layers = [int(name.split(".")[1]) for name in cache if name.startswith("layer.")]
+    return 1 + max(layers, default=-1)
 
 
 def check_tokens(tokens: Sequence[str], T: int) -> list[str]:
